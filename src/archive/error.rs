@@ -1,0 +1,52 @@
+use std::path::PathBuf;
+
+use crate::mail::Verdict;
+use crate::{catalog, index, store};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no archive in {}; `poplar fetch` or `poplar import` makes one", .0.display())]
+    NoArchive(PathBuf),
+    #[error("\"{0}\" is not an id; an id is the SHA-256 in hex, or its first 8 digits or more")]
+    NotAnId(String),
+    #[error("no message has an id that begins with {0}")]
+    NoMessage(String),
+    #[error("more than one message has an id that begins with {0}; give more digits")]
+    Ambiguous(String),
+    #[error("message {id} has no part {part}; it has {parts}")]
+    NoPart { id: String, part: u32, parts: usize },
+    #[error(
+        "part {part} of message {id} is withheld: {}. With --quarantined it is handed out all the same", why(*.verdict)
+    )]
+    Withheld { id: String, part: u32, verdict: Verdict },
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Index(#[from] index::Error),
+}
+
+impl Error {
+    /// Whether the same call may succeed later: the disk was full, or another process was writing. A pack that cannot
+    /// be read is nothing that time mends.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Catalog(error) => error.is_transient(),
+            Self::Index(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+}
+
+const fn why(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Clean => "it is clean",
+        Verdict::Pending => "it was not scanned yet",
+        Verdict::Error => "the scanner failed on it",
+        Verdict::Partial => "not all of it could be scanned",
+        Verdict::Encrypted => "it is encrypted, so nobody could look into it",
+        Verdict::Suspicious => "it is suspicious",
+        Verdict::Infected => "it is infected",
+    }
+}

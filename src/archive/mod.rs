@@ -1,0 +1,70 @@
+//! READS AND REQUESTS: the archive in its user's words. The only place where the holds meet for reading.
+//! Never writes mail, and knows nothing about screens or settings.
+
+mod error;
+mod search;
+mod show;
+mod status;
+mod verify;
+
+pub use error::Error;
+pub use search::{Hit, Order, Results, Search, Skipped};
+pub use show::{Access, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
+pub use status::{AccountStatus, Backlogs, ScannerStatus, StageStatus, Stages, Status};
+pub use verify::{Checked, Damage, Depth, Report};
+
+/// A message of the archive, as [`Archive::find`] hands it out.
+pub use crate::catalog::MessageRow as Message;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Committed, Told};
+use crate::journal::Entry;
+use crate::mail::{BlobIdPrefix, Clock, Event, Occurrence, ParseIdError};
+use crate::store;
+
+/// An archive opened for reading, beside its owner or alone.
+#[derive(Debug)]
+pub struct Archive {
+    folder: PathBuf,
+    catalog: Arc<Catalog>,
+    reader: Arc<store::Reader>,
+    clock: Clock,
+}
+
+impl Archive {
+    /// Opens the archive in `folder`.
+    pub fn open(folder: &Path, clock: Clock) -> Result<Self, Error> {
+        let catalog = Catalog::beside(folder)?.ok_or_else(|| Error::NoArchive(folder.to_owned()))?;
+        let reader = store::Reader::new(&folder.join("packs"));
+        Ok(Self { folder: folder.to_owned(), catalog: Arc::new(catalog), reader: Arc::new(reader), clock })
+    }
+
+    /// The message whose id begins with what a person typed.
+    pub fn find(&self, id: &str) -> Result<Message, Error> {
+        let prefix: BlobIdPrefix = id.parse().map_err(|_: ParseIdError| Error::NotAnId(id.to_owned()))?;
+        let mut found = self.catalog.with_prefix(&prefix)?;
+        match (found.pop(), found.pop()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(Error::NoMessage(id.to_owned())),
+            (Some(_), Some(_)) => Err(Error::Ambiguous(id.to_owned())),
+        }
+    }
+
+    fn blob(&self, row: &Message) -> Result<store::Blob, Error> {
+        let (pack, ordinal) = row.place;
+        Ok(self.reader.open(store::Location { pack, ordinal })?)
+    }
+
+    /// Puts an event about reading or checking on record.
+    fn tell(&self, event: Event) -> Result<(), Error> {
+        let occurrence = Occurrence { at: self.clock.now(), event };
+        let Entry { leaf, record } = Entry::new(&occurrence);
+        let outcomes = self.catalog.commit(&[], &[Told::new(occurrence, leaf, record)])?;
+        match outcomes.into_iter().next() {
+            Some(Committed::Refused(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{Archive, Error};
+use crate::catalog::{MessageRow, MetAt, VerdictRow};
+use crate::mail::message::{self, Envelope, Mailbox, Message, Part, READ_LIMIT_BYTES};
+use crate::mail::{BlobId, Verdict};
+use crate::store::Blob;
+
+/// Who asks: ordinary readers get clean parts only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Ordinary,
+    /// `--quarantined`: everything, on one's own risk.
+    Quarantined,
+}
+
+/// Everything the archive knows of a message, but for its octets.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Shown {
+    /// SHA-256 of the message's octets, in hex.
+    #[schemars(with = "String")]
+    pub id: BlobId,
+    pub size_bytes: u64,
+    /// When it was kept: RFC 3339, UTC.
+    pub kept: String,
+    pub verdict: Verdict,
+    /// What people go by, decoded.
+    pub envelope: EnvelopeShown,
+    /// As the message has them, unfolded, in their order.
+    pub headers: Vec<Header>,
+    pub parts: Vec<PartShown>,
+    /// Where it was met.
+    pub sightings: Vec<Met>,
+    /// The last word of the scanner on each view.
+    pub scans: Vec<ViewShown>,
+    /// The index of its entry in the journal.
+    pub journal: u64,
+    /// What could not be read of it.
+    pub problems: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct EnvelopeShown {
+    /// RFC 3339, UTC.
+    pub date: Option<String>,
+    pub from: Vec<String>,
+    pub to: Vec<String>,
+    pub cc: Vec<String>,
+    pub subject: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Header {
+    pub name: String,
+    pub value: String,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct PartShown {
+    /// The number `show --part` takes.
+    pub part: u32,
+    #[serde(rename = "type")]
+    pub content_type: String,
+    pub name: Option<String>,
+    pub size_bytes: u64,
+    pub attachment: bool,
+    pub verdict: Verdict,
+    /// The signature's name, or why it is not clean.
+    pub detail: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Met {
+    pub account: String,
+    /// The unique-id in the server's listing; `file:` and a path for imported mail.
+    pub uidl: String,
+    pub fate: String,
+    pub at: String,
+    /// When a DELE was last decided on.
+    pub deleting: Option<String>,
+    /// When a listing showed it gone after that.
+    pub gone: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ViewShown {
+    pub view: String,
+    pub verdict: Verdict,
+    pub detail: Option<String>,
+    pub engine: String,
+    pub signatures: String,
+    pub at: String,
+}
+
+/// A text part, or what stands in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartText {
+    Text(String),
+    Withheld { part: u32, name: Option<String>, size_bytes: u64, verdict: Verdict },
+}
+
+impl Archive {
+    pub fn show(&self, row: &MessageRow) -> Result<Shown, Error> {
+        let octets = self.readable_octets(row)?;
+        let message = message::read(&octets);
+        let verdicts = self.catalog.verdicts(row.number)?;
+        Ok(Shown {
+            id: row.message.id,
+            size_bytes: row.size_bytes,
+            kept: row.kept.to_string(),
+            verdict: row.verdict,
+            envelope: EnvelopeShown::of(&message.envelope),
+            headers: headers(message::header_block(&octets)),
+            parts: message.parts.iter().map(|part| PartShown::of(part, &verdicts)).collect(),
+            sightings: self.catalog.met_at(row.number)?.into_iter().map(Met::from).collect(),
+            scans: verdicts.iter().map(ViewShown::of).collect(),
+            journal: row.journal,
+            problems: message.problems.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    /// The exact octets. Always handed out: whoever asks for them by name wants the evidence.
+    pub fn raw(&self, row: &MessageRow) -> Result<Blob, Error> {
+        self.blob(row)
+    }
+
+    /// The header block, as it stands.
+    pub fn header_block(&self, row: &MessageRow) -> Result<Vec<u8>, Error> {
+        let octets = self.readable_octets(row)?;
+        Ok(message::header_block(&octets).to_vec())
+    }
+
+    /// The decoded octets of one part, if it may be handed out.
+    pub fn part(&self, row: &MessageRow, number: u32, access: Access) -> Result<Vec<u8>, Error> {
+        let octets = self.readable_octets(row)?;
+        let message = message::read(&octets);
+        let id = row.message.id.short();
+        let part = message.part(number).ok_or_else(|| Error::NoPart {
+            id: id.clone(),
+            part: number,
+            parts: message.parts.len(),
+        })?;
+        let (verdict, _) = verdict_of(part, &self.catalog.verdicts(row.number)?);
+        if access == Access::Ordinary && verdict.is_withheld() {
+            return Err(Error::Withheld { id, part: number, verdict });
+        }
+        Ok(part.octets().into_owned())
+    }
+
+    /// The text a person reads, part by part; of what may not be handed out, that it is there.
+    pub fn text(&self, row: &MessageRow, access: Access) -> Result<Vec<PartText>, Error> {
+        let octets = self.readable_octets(row)?;
+        let message: Message<'_> = message::read(&octets);
+        let verdicts = self.catalog.verdicts(row.number)?;
+        let texts = message.parts.iter().filter_map(|part| {
+            let text = part.readable()?;
+            let (verdict, _) = verdict_of(part, &verdicts);
+            Some(match access {
+                Access::Ordinary if verdict.is_withheld() => PartText::Withheld {
+                    part: part.number,
+                    name: part.filename.clone(),
+                    size_bytes: part.size_bytes(),
+                    verdict,
+                },
+                _ => PartText::Text(text.into_owned()),
+            })
+        });
+        Ok(texts.collect())
+    }
+
+    /// All octets, or of a message too large to be taken apart the first.
+    fn readable_octets(&self, row: &MessageRow) -> Result<Vec<u8>, Error> {
+        let blob = self.blob(row)?;
+        let large = row.size_bytes > READ_LIMIT_BYTES as u64;
+        Ok(if large { blob.prefix(READ_LIMIT_BYTES / 8)? } else { blob.octets()? })
+    }
+}
+
+/// A part's own verdict. It counts only for the octets that were scanned: were they decoded differently now, the
+/// part is as good as not scanned.
+pub(super) fn verdict_of(part: &Part<'_>, verdicts: &[VerdictRow]) -> (Verdict, Option<String>) {
+    let view = format!("part {}", part.number);
+    verdicts
+        .iter()
+        .find(|known| known.view == view && known.blob == BlobId::of(&part.octets()))
+        .map_or((Verdict::Pending, None), |known| (known.verdict, known.detail.clone()))
+}
+
+impl EnvelopeShown {
+    fn of(envelope: &Envelope) -> Self {
+        let people = |mailboxes: &[Mailbox]| mailboxes.iter().map(ToString::to_string).collect();
+        Self {
+            date: envelope.date.map(|date| date.to_string()),
+            from: people(&envelope.from),
+            to: people(&envelope.to),
+            cc: people(&envelope.cc),
+            subject: envelope.subject.clone(),
+        }
+    }
+}
+
+impl PartShown {
+    fn of(part: &Part<'_>, verdicts: &[VerdictRow]) -> Self {
+        let (verdict, detail) = verdict_of(part, verdicts);
+        Self {
+            part: part.number,
+            content_type: part.content_type.clone(),
+            name: part.filename.clone(),
+            size_bytes: part.size_bytes(),
+            attachment: part.is_attachment,
+            verdict,
+            detail,
+        }
+    }
+}
+
+impl From<MetAt> for Met {
+    fn from(met: MetAt) -> Self {
+        Self {
+            account: met.account,
+            uidl: met.uidl.to_string(),
+            fate: met.fate.to_string(),
+            at: met.at.to_string(),
+            deleting: met.deleting.map(|at| at.to_string()),
+            gone: met.gone.map(|at| at.to_string()),
+        }
+    }
+}
+
+impl ViewShown {
+    fn of(view: &VerdictRow) -> Self {
+        Self {
+            view: view.view.clone(),
+            verdict: view.verdict,
+            detail: view.detail.clone(),
+            engine: view.engine.clone(),
+            signatures: view.signatures.clone(),
+            at: view.scanned.to_string(),
+        }
+    }
+}
+
+/// The fields of a header block, unfolded (RFC 5322 section 2.2.3). Lines that are no field are left out.
+fn headers(block: &[u8]) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::new();
+    for line in String::from_utf8_lossy(block).lines() {
+        let line = line.trim_end_matches('\r');
+        match (line.starts_with([' ', '\t']), line.split_once(':'), headers.last_mut()) {
+            (true, _, Some(header)) => header.value.push_str(line),
+            (false, Some((name, value)), _) => {
+                headers.push(Header { name: name.trim_end().to_owned(), value: value.trim_start().to_owned() });
+            }
+            _ => {}
+        }
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn header_fields_are_unfolded_and_keep_their_order() {
+        let block = b"From: a@b\r\nX-Long: one\r\n two\r\nno field\r\nfrom: again\r\r\n\r\n";
+        let shown: Vec<(String, String)> =
+            headers(block).into_iter().map(|header| (header.name, header.value)).collect();
+        let expected = [("From", "a@b"), ("X-Long", "one two"), ("from", "again")];
+        assert_eq!(shown, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}

@@ -1,0 +1,161 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Archive, Error};
+use crate::catalog::{Backlog, Stage};
+use crate::mail::Verdict;
+
+/// How the archive and its owner are.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Status {
+    pub messages: u64,
+    /// Octets of all messages, as they were received.
+    pub raw_bytes: u64,
+    /// Octets of the packs.
+    pub stored_bytes: u64,
+    /// How many messages have each verdict.
+    pub verdicts: Vec<(Verdict, u64)>,
+    pub accounts: Vec<AccountStatus>,
+    pub stages: Stages,
+    pub scanner: ScannerStatus,
+    /// The process that owns the archive, if one is alive.
+    pub owner: Option<u32>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct AccountStatus {
+    pub account: String,
+    /// Times are RFC 3339, UTC.
+    pub last_poll: Option<String>,
+    pub last_success: Option<String>,
+    pub last_error: Option<String>,
+    pub next_poll: Option<String>,
+    /// Messages in the last listing.
+    pub listed: Option<u64>,
+    /// Lines of its listings whose messages are in the archive.
+    pub kept: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct Stages {
+    pub scan: StageStatus,
+    pub index: StageStatus,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct StageStatus {
+    pub waiting: u64,
+    /// Of those, failed too often to be tried again unasked.
+    pub stuck: u64,
+}
+
+/// What the owner says of its scanner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScannerStatus {
+    /// `ready`, `starting`, `away`, `off`, or `not running` where nobody owns the archive.
+    pub state: String,
+    pub engine: Option<String>,
+    pub signatures: Option<String>,
+    /// Why it is away, or what to know about its signatures.
+    pub message: Option<String>,
+}
+
+/// Work that waits, for whoever waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlogs {
+    pub scan: Backlog,
+    pub index: Backlog,
+}
+
+/// An owner that has not said so for this long is not alive.
+const HEARTBEAT_MS: i64 = 10_000;
+
+impl Archive {
+    pub fn status(&self) -> Result<Status, Error> {
+        let (messages, raw_bytes) = self.catalog.totals()?;
+        let backlogs = self.backlogs()?;
+        let (owner, scanner) = self.owner()?;
+        let accounts = self.catalog.accounts()?.into_iter().map(|account| AccountStatus {
+            account: account.name,
+            last_poll: account.last_poll.map(|at| at.to_string()),
+            last_success: account.last_success.map(|at| at.to_string()),
+            last_error: account.last_error,
+            next_poll: account.next_poll.filter(|_| owner.is_some()).map(|at| at.to_string()),
+            listed: account.listed,
+            kept: account.archived,
+        });
+        let mut status = Status {
+            messages,
+            raw_bytes,
+            stored_bytes: self.catalog.extents()?.iter().map(|(_, bytes, _)| bytes).sum(),
+            verdicts: self.catalog.verdict_counts()?,
+            accounts: accounts.collect(),
+            stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into() },
+            scanner,
+            owner,
+            warnings: Vec::new(),
+        };
+        status.warnings = self.warnings(&status)?;
+        Ok(status)
+    }
+
+    pub fn backlogs(&self) -> Result<Backlogs, Error> {
+        let now = self.clock.now();
+        Ok(Backlogs { scan: self.catalog.backlog(Stage::Scan, now)?, index: self.catalog.backlog(Stage::Index, now)? })
+    }
+
+    fn owner(&self) -> Result<(Option<u32>, ScannerStatus), Error> {
+        let nobody = ScannerStatus { state: "not running".to_owned(), engine: None, signatures: None, message: None };
+        let Some(owner) = self.catalog.owner()? else { return Ok((None, nobody)) };
+        if self.clock.now().as_millis() - owner.beat.as_millis() > HEARTBEAT_MS {
+            return Ok((None, nobody));
+        }
+        Ok((Some(owner.pid), serde_json::from_str(&owner.scanner).unwrap_or(nobody)))
+    }
+
+    fn warnings(&self, status: &Status) -> Result<Vec<String>, Error> {
+        let mut warnings = Vec::new();
+        for account in &status.accounts {
+            if let Some(error) = &account.last_error {
+                warnings.push(format!("account {}: {error}", account.account));
+            }
+        }
+        if status.scanner.state == "away" {
+            let why = status.scanner.message.as_deref().unwrap_or("no reason given");
+            warnings.push(format!("nothing is scanned, and all new mail is withheld: {why}"));
+        } else if let Some(message) = &status.scanner.message {
+            warnings.push(message.clone());
+        }
+        if status.owner.is_none() {
+            let Stages { scan, index } = status.stages;
+            warnings.extend(left("scanned, and withheld until then", scan));
+            warnings.extend(left("indexed, and not found until then", index));
+        }
+        for (stage, state) in [(Stage::Scan, status.stages.scan), (Stage::Index, status.stages.index)] {
+            if state.stuck > 0 {
+                let name = stage.as_str();
+                let reasons = self.catalog.work_errors(stage)?;
+                let reason = reasons.first().map_or("no reason given", |(reason, _)| reason);
+                warnings.push(format!("{} messages are stuck before {name}: {reason}", state.stuck));
+            }
+        }
+        Ok(warnings)
+    }
+}
+
+/// Work that nobody does.
+fn left(to_be: &str, stage: StageStatus) -> Option<String> {
+    let waiting = match stage.waiting - stage.stuck {
+        0 => return None,
+        1 => "1 message waits".to_owned(),
+        more => format!("{more} messages wait"),
+    };
+    Some(format!("{waiting} to be {to_be}; `poplar run` and `poplar fetch` do it"))
+}
+
+impl From<Backlog> for StageStatus {
+    fn from(backlog: Backlog) -> Self {
+        Self { waiting: backlog.waiting, stuck: backlog.stuck }
+    }
+}

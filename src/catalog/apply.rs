@@ -1,0 +1,209 @@
+//! An event becomes facts. The one function that does it serves live and rebuild.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Error;
+use super::work::Stage;
+use crate::mail::event::{Event, Listed, MessageRef, Session, Sighting};
+use crate::mail::{AccountId, Fate, Occurrence, Timestamp, ViewVerdict};
+
+/// Where a kept message lies: pack and ordinal.
+pub(super) type Place = (u64, u32);
+
+/// `journal` is the index of the event's entry. A Kept event without a place would be a message nobody can read;
+/// other events have none.
+pub(super) fn apply(
+    sql: &Connection,
+    occurrence: &Occurrence,
+    journal: u64,
+    place: Option<Place>,
+) -> Result<(), Error> {
+    let at = occurrence.at;
+    match &occurrence.event {
+        Event::Created { archive, version } => {
+            set(sql, "id", archive)?;
+            set(sql, "created_by", version)?;
+            set(sql, "created_ms", &at.as_millis().to_string())
+        }
+        Event::Started { .. } | Event::Stopped { .. } | Event::Verified(_) => Ok(()),
+        Event::AccountAdded(added) => {
+            // Another server, or another mailbox of it: its unique-ids mean other messages.
+            sql.prepare_cached(
+                "UPDATE sighting SET gone_ms = ?4 WHERE gone_ms IS NULL AND account =
+                     (SELECT number FROM account WHERE id = ?1 AND host IS NOT NULL AND (host, user) IS NOT (?2, ?3))",
+            )?
+            .execute(params![added.account.as_bytes(), added.host, added.user, at.as_millis()])?;
+            sql.prepare_cached(
+                "INSERT INTO account (id, name, host, user) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, host = excluded.host, user = excluded.user",
+            )?
+            .execute(params![added.account.as_bytes(), added.name, added.host, added.user])?;
+            Ok(())
+        }
+        Event::Kept(kept) => {
+            let (pack, ordinal) =
+                place.ok_or_else(|| Error::Unreadable("a kept message without a place".to_owned()))?;
+            sql.prepare_cached(
+                "INSERT INTO message (id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                kept.message.id.as_bytes(),
+                kept.message.nonce.as_bytes(),
+                kept.header.as_bytes(),
+                kept.size_bytes,
+                at.as_millis(),
+                pack,
+                ordinal,
+                journal
+            ])?;
+            let message = sql.last_insert_rowid();
+            for stage in Stage::ALL {
+                sql.prepare_cached("INSERT INTO work (stage, message, due_ms) VALUES (?1, ?2, ?3)")?
+                    .execute(params![stage.as_str(), message, at.as_millis()])?;
+            }
+            archived(sql, at, &kept.sighting, Fate::Kept, message)
+        }
+        Event::Sighted(sighted) => {
+            archived(sql, at, &sighted.sighting, Fate::Duplicate, message_number(sql, &sighted.message)?)
+        }
+        Event::Session(session) => session_ended(sql, at, session),
+        Event::Scanned(scanned) => {
+            let message = message_number(sql, &scanned.message)?;
+            sql.prepare_cached("UPDATE message SET verdict = ?2 WHERE number = ?1")?
+                .execute(params![message, scanned.verdict.as_str()])?;
+            if scanned.verdict.is_final() {
+                sql.prepare_cached("DELETE FROM work WHERE stage = 'scan' AND message = ?1")?
+                    .execute(params![message])?;
+            }
+            scanned.views.iter().try_for_each(|view| view_scanned(sql, message, view))
+        }
+        Event::Deleting(deleting) => {
+            let account = account_number(sql, &deleting.sighting.account)?;
+            let Listed { uidl, ordinal, listed_bytes } = &deleting.sighting.listed;
+            sql.prepare_cached(
+                "UPDATE sighting SET deleting_ms = ?5, delete_reason = ?6
+                 WHERE account = ?1 AND uidl = ?2 AND ordinal = ?3 AND listed_bytes = ?4 AND gone_ms IS NULL",
+            )?
+            .execute(params![
+                account,
+                uidl.as_bytes(),
+                ordinal,
+                size_or_none(*listed_bytes),
+                at.as_millis(),
+                deleting.reason
+            ])?;
+            Ok(())
+        }
+    }
+}
+
+fn set(sql: &Connection, key: &str, value: &str) -> Result<(), Error> {
+    sql.execute("INSERT INTO archive (key, value) VALUES (?1, ?2)", params![key, value])?;
+    Ok(())
+}
+
+fn archived(sql: &Connection, at: Timestamp, met: &Sighting, fate: Fate, message: i64) -> Result<(), Error> {
+    sight(sql, at, account_number(sql, &met.account)?, &met.listed, (fate, Some(message), None))
+}
+
+/// A fate for one line of a listing. What is archived stays so, whatever a later session says of it; what failed stays
+/// so while it only waits for its next try, which is reckoned from the time and number of the failures.
+fn sight(
+    sql: &Connection,
+    at: Timestamp,
+    account: i64,
+    listed: &Listed,
+    (fate, message, reason): (Fate, Option<i64>, Option<&str>),
+) -> Result<(), Error> {
+    sql.prepare_cached(
+        "INSERT INTO sighting (account, uidl, ordinal, listed_bytes, fate, message, seen_ms, fate_ms, reason, attempts)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?5 IN ('failed', 'interrupted'))
+         ON CONFLICT (account, uidl, ordinal, listed_bytes) WHERE gone_ms IS NULL DO UPDATE
+         SET fate = excluded.fate, message = excluded.message, fate_ms = excluded.fate_ms, reason = excluded.reason,
+             attempts = attempts + excluded.attempts
+         WHERE message IS NULL AND NOT (fate IN ('failed', 'interrupted') AND excluded.fate = 'deferred')",
+    )?
+    .execute(params![
+        account,
+        listed.uidl.as_bytes(),
+        listed.ordinal,
+        size_or_none(listed.listed_bytes),
+        fate.as_str(),
+        message,
+        at.as_millis(),
+        reason
+    ])?;
+    Ok(())
+}
+
+fn session_ended(sql: &Connection, at: Timestamp, session: &Session) -> Result<(), Error> {
+    let account = account_number(sql, &session.account)?;
+    for missed in &session.missed {
+        sight(sql, at, account, &missed.listed, (missed.fate, None, Some(&missed.reason)))?;
+    }
+    for Listed { uidl, ordinal, listed_bytes } in session.gone.iter().chain(&session.absent) {
+        sql.prepare_cached(
+            "UPDATE sighting SET gone_ms = ?5
+             WHERE account = ?1 AND uidl = ?2 AND ordinal = ?3 AND listed_bytes = ?4 AND gone_ms IS NULL",
+        )?
+        .execute(params![account, uidl.as_bytes(), ordinal, size_or_none(*listed_bytes), at.as_millis()])?;
+    }
+    let counts = serde_json::to_string(&session.counts).map_err(|error| Error::Unreadable(error.to_string()))?;
+    sql.execute(
+        "INSERT INTO session (account, started_ms, ended_ms, counts, error) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![account, session.started.as_millis(), at.as_millis(), counts, session.error],
+    )?;
+    sql.execute(
+        "UPDATE account SET last_poll_ms = ?2, last_error = ?3, listed = coalesce(?4, listed),
+             last_success_ms = iif(?3 IS NULL, ?2, last_success_ms), failures = iif(?3 IS NULL, 0, failures + 1)
+         WHERE number = ?1",
+        params![
+            account,
+            at.as_millis(),
+            session.error,
+            (session.error.is_none() || session.counts.listed > 0).then_some(session.counts.listed)
+        ],
+    )?;
+    Ok(())
+}
+
+fn view_scanned(sql: &Connection, message: i64, view: &ViewVerdict) -> Result<(), Error> {
+    sql.prepare_cached(
+        "INSERT INTO verdict (message, view, blob, size_bytes, verdict, detail, engine, signatures, transport,
+                              scanned_ms, duration_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?
+    .execute(params![
+        message,
+        view.view,
+        view.blob.as_bytes(),
+        view.size_bytes,
+        view.verdict.as_str(),
+        view.detail,
+        view.engine,
+        view.signatures,
+        view.transport,
+        view.scanned.as_millis(),
+        view.duration_ms
+    ])?;
+    Ok(())
+}
+
+pub(super) fn account_number(sql: &Connection, account: &AccountId) -> Result<i64, Error> {
+    sql.prepare_cached("SELECT number FROM account WHERE id = ?1")?
+        .query_row(params![account.as_bytes()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| Error::NoAccount(account.to_string()))
+}
+
+fn message_number(sql: &Connection, message: &MessageRef) -> Result<i64, Error> {
+    sql.prepare_cached("SELECT number FROM message WHERE id = ?1")?
+        .query_row(params![message.id.as_bytes()], |row| row.get(0))
+        .optional()?
+        .ok_or_else(|| Error::Unreadable(format!("an event about message {}, which is not there", message.id)))
+}
+
+pub(super) fn size_or_none(listed_bytes: Option<u64>) -> i64 {
+    listed_bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(-1)
+}

@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use rusqlite::{TransactionBehavior, params};
+
+use super::messages::{MessageRow, Summary};
+use super::{Catalog, Error};
+use crate::mail::Timestamp;
+
+/// What is done with every message after it is kept. Neither waits for the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    Scan,
+    Index,
+}
+
+impl Stage {
+    pub const ALL: [Self; 2] = [Self::Scan, Self::Index];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Index => "index",
+        }
+    }
+}
+
+/// A message that is due for a stage.
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub message: MessageRow,
+    /// How often it has failed here.
+    pub attempts: u32,
+}
+
+/// How much a stage has before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub waiting: u64,
+    /// Of those, failed too often to be tried again unasked.
+    pub stuck: u64,
+    /// Of those waiting, due now.
+    pub due: u64,
+}
+
+/// After this many failures a message is left alone until the next start.
+const ATTEMPTS_LIMIT: u32 = 8;
+
+impl Catalog {
+    /// The next messages due for a stage, oldest first. Claims nothing: one worker a stage, in one process.
+    pub fn due(&self, stage: Stage, now: Timestamp, limit: u32) -> Result<Vec<Task>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {}, work.attempts FROM work JOIN message ON message.number = work.message
+             WHERE stage = ?1 AND stuck = 0 AND due_ms <= ?2 ORDER BY due_ms, work.message LIMIT ?3",
+            MessageRow::COLUMNS
+        ))?;
+        let rows = statement.query_map(params![stage.as_str(), now.as_millis(), limit], |row| {
+            Ok(Task { message: MessageRow::from_row(row)?, attempts: row.get(MessageRow::WIDTH)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// When the next message falls due, if one waits.
+    pub fn next_due(&self, stage: Stage) -> Result<Option<Timestamp>, Error> {
+        let due: Option<i64> = self
+            .connection()
+            .prepare_cached("SELECT min(due_ms) FROM work WHERE stage = ?1 AND stuck = 0")?
+            .query_row(params![stage.as_str()], |row| row.get(0))?;
+        Ok(due.map(Timestamp::from_millis))
+    }
+
+    /// This message could not be worked on: again after a minute, doubling, and not at all after too often.
+    pub fn work_failed(&self, stage: Stage, task: &Task, error: &str, now: Timestamp) -> Result<(), Error> {
+        let attempts = task.attempts + 1;
+        let wait = Duration::from_secs(60 << task.attempts.min(6));
+        self.connection()
+            .prepare_cached(
+                "UPDATE work SET attempts = ?3, error = ?4, due_ms = ?5, stuck = ?6 WHERE stage = ?1 AND message = ?2",
+            )?
+            .execute(params![
+                stage.as_str(),
+                task.message.number,
+                attempts,
+                error,
+                now.after(wait).as_millis(),
+                attempts >= ATTEMPTS_LIMIT
+            ])?;
+        Ok(())
+    }
+
+    /// What is stuck gets another round of tries: the program that starts may be a better one.
+    pub fn retry_stuck(&self, now: Timestamp) -> Result<(), Error> {
+        self.connection().execute(
+            "UPDATE work SET stuck = 0, attempts = 0, due_ms = ?1 WHERE stuck = 1",
+            params![now.as_millis()],
+        )?;
+        Ok(())
+    }
+
+    /// These messages are in the index, durably; what was read from them goes into the lists.
+    pub fn indexed(&self, messages: &[(u64, Summary)], now: Timestamp) -> Result<(), Error> {
+        let mut connection = self.connection();
+        let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (number, summary) in messages {
+            let attachments =
+                serde_json::to_string(&summary.attachments).map_err(|error| Error::Unreadable(error.to_string()))?;
+            sql.prepare_cached(
+                "UPDATE message SET indexed_ms = ?2, date_ms = ?3, from_line = ?4, to_line = ?5, subject = ?6,
+                     attachments = ?7 WHERE number = ?1",
+            )?
+            .execute(params![
+                number,
+                now.as_millis(),
+                summary.date.map(Timestamp::as_millis),
+                summary.from,
+                summary.to,
+                summary.subject,
+                attachments
+            ])?;
+            sql.prepare_cached("DELETE FROM work WHERE stage = 'index' AND message = ?1")?.execute(params![number])?;
+        }
+        Ok(sql.commit()?)
+    }
+
+    /// Everything is to be indexed again.
+    pub fn index_lost(&self, now: Timestamp) -> Result<(), Error> {
+        let mut connection = self.connection();
+        let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        sql.execute("UPDATE message SET indexed_ms = NULL", [])?;
+        sql.execute(
+            "INSERT OR REPLACE INTO work (stage, message, due_ms) SELECT 'index', number, ?1 FROM message",
+            params![now.as_millis()],
+        )?;
+        Ok(sql.commit()?)
+    }
+
+    pub fn backlog(&self, stage: Stage, now: Timestamp) -> Result<Backlog, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT count(*), coalesce(sum(stuck), 0), coalesce(sum(stuck = 0 AND due_ms <= ?2), 0)
+             FROM work WHERE stage = ?1",
+        )?;
+        Ok(statement.query_row(params![stage.as_str(), now.as_millis()], |row| {
+            Ok(Backlog { waiting: row.get(0)?, stuck: row.get(1)?, due: row.get(2)? })
+        })?)
+    }
+
+    /// Why messages of a stage wait, most frequent reason first.
+    pub fn work_errors(&self, stage: Stage) -> Result<Vec<(String, u64)>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT error, count(*) FROM work WHERE stage = ?1 AND error IS NOT NULL GROUP BY error
+             ORDER BY count(*) DESC LIMIT 5",
+        )?;
+        let rows = statement.query_map(params![stage.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}

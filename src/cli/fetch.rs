@@ -1,0 +1,133 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use rustix::process::{Signal, getpid, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::outcome::{complain, complain_of, print, print_json};
+use super::screen::{Bar, count, size, table, tame};
+use super::{Code, Context, run};
+use crate::config::{Account, AfterArchive, parse_period};
+use crate::daemon::Progress;
+use crate::daemon::fetch::{self, AccountOutcome, Job, Outcome};
+use crate::daemon::owner::{Options, Stages};
+
+#[derive(Debug, Args)]
+pub(super) struct Fetch {
+    /// The accounts to poll [default: all]
+    accounts: Vec<String>,
+    /// How long to wait for a scanner that stays away, for example 5m
+    #[arg(long, default_value = "60s", value_parser = period)]
+    wait: Duration,
+    /// Return when everything is kept; scanning and indexing are left to the next run
+    #[arg(long)]
+    keep_only: bool,
+    /// Let after_archive delete messages that no signed checkpoint of the journal covers. There are no checkpoints
+    /// yet: without this nothing is deleted at the server
+    #[arg(long)]
+    unproven: bool,
+}
+
+impl Fetch {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<Code> {
+        let loaded = context.config()?;
+        let accounts: Vec<Account> = loaded.accounts(&self.accounts)?.into_iter().cloned().collect();
+        loaded.check_secrets()?;
+        warn_about_deletions(&accounts, self.unproven);
+        let stages = if self.keep_only { Stages::KeepOnly } else { Stages::All };
+        let options = Options { stages, deletions: run::deletions(self.unproven), allow_freshclam: true };
+        let job = Job { accounts, wait: self.wait };
+        let progress = Arc::new(Progress::default());
+        let bar = Bar::follow(progress.clone(), "fetching", context.draws());
+        let outcome = super::runtime()?.block_on(async {
+            let stop = interrupted();
+            fetch::fetch(&loaded.config, job, &options, context.clock.clone(), progress, stop).await
+        })?;
+        drop(bar);
+        if context.json {
+            print_json(&outcome)?;
+        } else {
+            print(&told(&outcome))?;
+        }
+        Ok(code(&outcome, self.keep_only))
+    }
+}
+
+/// True from the first Ctrl-C or SIGTERM on; a second one ends the program at once.
+pub(super) fn interrupted() -> watch::Receiver<bool> {
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+        let [Ok(mut terminate), Ok(mut interrupt)] = signals else { return };
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        // Never dropped: that would look like a change.
+        stop.send_replace(true);
+        next().await;
+        // The signals stay caught for as long as the program runs; this one never is.
+        let _there_is_no_after = kill_process(getpid(), Signal::KILL);
+    });
+    stopped
+}
+
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    parse_period(text).ok_or_else(|| "write a number and a unit, for example 60s, 5m or 1h".to_owned())
+}
+
+/// Whoever asked for deletions should know that there are none.
+pub(super) fn warn_about_deletions(accounts: &[Account], unproven: bool) {
+    for account in accounts.iter().filter(|account| account.after_archive != AfterArchive::Keep && !unproven) {
+        complain(&format!(
+            "account {}: nothing is deleted at the server, because no signed checkpoint of the journal covers the \
+             mail yet; --unproven deletes all the same",
+            account.name
+        ));
+    }
+}
+
+pub(super) fn code(outcome: &Outcome, keep_only: bool) -> Code {
+    for account in &outcome.accounts {
+        if let Some(error) = &account.error {
+            complain(&format!("account {}: {error}", account.account));
+        }
+    }
+    let left = if keep_only { Code::Well } else { complain_of(&outcome.left) };
+    if outcome.is_complete() { left } else { Code::Failed }
+}
+
+fn told(outcome: &Outcome) -> String {
+    let mut rows = vec![["ACCOUNT", "LISTED", "NEW", "KEPT", "SIZE", "TIME", ""].map(str::to_owned).to_vec()];
+    rows.extend(outcome.accounts.iter().map(row));
+    table(&rows)
+}
+
+fn row(account: &AccountOutcome) -> Vec<String> {
+    let rest = [
+        ("duplicate", account.duplicates),
+        ("oversize", account.oversize),
+        ("failed", account.failed),
+        ("deferred", account.deferred),
+        ("vanished", account.vanished),
+        ("deleted at the server", account.deleted),
+    ];
+    let mut notes: Vec<String> = rest.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
+    if account.error.is_some() {
+        notes.push("failed, see below".to_owned());
+    }
+    vec![
+        tame(&account.account),
+        count(account.listed),
+        count(account.new),
+        count(account.kept),
+        size(account.bytes),
+        format!("{:.1} s", account.seconds),
+        notes.join(", "),
+    ]
+}

@@ -1,0 +1,163 @@
+//! COMMANDS: one file a verb. Arguments in, text or JSON out. stdout is data, stderr is talk.
+//! Knows nothing about how anything is done.
+
+mod config;
+mod demo;
+mod fetch;
+mod import;
+mod outcome;
+mod run;
+mod screen;
+mod search;
+mod show;
+mod status;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::archive::Archive;
+use crate::config::{Config, LoadOptions, Loaded};
+use crate::mail::Clock;
+use crate::telemetry::{self, Verbosity};
+
+pub use outcome::Code;
+
+/// Keeps the mail of POP3 accounts byte for byte, has it scanned for viruses, and finds it again.
+#[derive(Debug, Parser)]
+#[command(name = "poplar", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    /// The configuration file [default: $POPLAR_CONFIG, ~/.config/poplar/poplar.toml or /etc/poplar/poplar.toml]
+    #[arg(short = 'c', long = "config", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of the archive, whatever the configuration says
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Print one JSON document and nothing else
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say nothing but failures
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 all well; 1 something failed, the reason is on stderr; 2 wrong usage or configuration;
+75 try again later (the archive is in use, or mail is kept but not scanned or not indexed yet).
+
+To see it work with nothing configured: poplar demo";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// The daemon: polls all accounts until SIGTERM or SIGINT
+    Run(run::Run),
+    /// Polls accounts now; returns when everything kept is scanned and indexed
+    Fetch(fetch::Fetch),
+    /// Brings in .eml and mbox files, Maildirs, and folders of them
+    Import(import::Import),
+    /// Finds messages
+    Search(search::Search),
+    /// Shows a message: its headers, text, parts, or exact octets
+    Show(show::Show),
+    /// How the archive, its accounts and its scanner are
+    Status,
+    /// Checks everything against everything
+    Verify(verify::Verify),
+    /// Checks or shows the configuration
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Archives sample mail from a server of its own, with nothing configured
+    Demo(demo::Demo),
+}
+
+/// What every verb is given.
+struct Context {
+    load: LoadOptions,
+    json: bool,
+    quiet: bool,
+    clock: Clock,
+}
+
+impl Context {
+    fn config(&self) -> anyhow::Result<Loaded> {
+        Ok(Config::load(&self.load)?)
+    }
+
+    fn archive(&self) -> anyhow::Result<Archive> {
+        Ok(Archive::open(&self.config()?.config.data_dir, self.clock.clone())?)
+    }
+
+    /// Whether a person watches, so that progress is worth drawing.
+    fn draws(&self) -> bool {
+        !self.json && !self.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr())
+    }
+}
+
+/// The program: arguments from the command line, the exit code for `main`.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to stdout and are no failure; all else is wrong usage.
+            drop(error.print());
+            return ExitCode::from(if error.use_stderr() { Code::Usage as u8 } else { Code::Well as u8 });
+        }
+    };
+    telemetry::start(verbosity(&arguments));
+    let context = Context {
+        load: LoadOptions { file: arguments.config, data_dir: arguments.data_dir },
+        json: arguments.json,
+        quiet: arguments.quiet,
+        clock: Clock::system(),
+    };
+    let outcome = match arguments.verb {
+        Verb::Run(run) => run.run(&context),
+        Verb::Fetch(fetch) => fetch.run(&context),
+        Verb::Import(import) => import.run(&context),
+        Verb::Search(search) => search.run(&context),
+        Verb::Show(show) => show.run(&context),
+        Verb::Status => status::run(&context),
+        Verb::Verify(verify) => verify.run(&context),
+        Verb::Config(config) => config.run(&context),
+        Verb::Demo(demo) => demo.run(&context),
+    };
+    outcome::exit(outcome)
+}
+
+impl Arguments {
+    /// From the command line, with the one rule that clap cannot be told: it does not see an option for all verbs and
+    /// one of a single verb side by side.
+    fn read() -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse()?;
+        if arguments.json
+            && let Verb::Show(show) = &arguments.verb
+            && let Some(option) = show.writes_octets()
+        {
+            let sentence = format!("--json cannot be used with {option}, which writes octets as they are");
+            return Err(Self::command().error(clap::error::ErrorKind::ArgumentConflict, sentence));
+        }
+        Ok(arguments)
+    }
+}
+
+const fn verbosity(arguments: &Arguments) -> Verbosity {
+    match (arguments.quiet, arguments.verbose, &arguments.verb) {
+        (true, ..) => Verbosity::Quiet,
+        (_, true, _) => Verbosity::Verbose,
+        (_, _, Verb::Run(_)) => Verbosity::Talking,
+        (_, _, Verb::Fetch(_) | Verb::Import(_) | Verb::Demo(_)) => Verbosity::Quiet,
+        _ => Verbosity::Normal,
+    }
+}
+
+/// The threads that serve sockets and timers.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().thread_name("poplar").build()?)
+}

@@ -1,0 +1,136 @@
+use std::io::Write;
+
+use clap::Args;
+
+use super::outcome::{print, print_json};
+use super::screen::{Paint, minute, short, size, table, tame, tame_lines};
+use super::{Code, Context};
+use crate::archive::{Access, Archive, Message, PartText, Shown};
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The message's id, or its first 8 digits or more
+    id: String,
+    #[command(flatten)]
+    what: What,
+    /// Hand out also what is withheld: not scanned, infected, encrypted …
+    #[arg(long)]
+    quarantined: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct What {
+    /// The exact octets, as they came from the server
+    #[arg(long)]
+    raw: bool,
+    /// The header block
+    #[arg(long)]
+    headers: bool,
+    /// The text a person reads
+    #[arg(long)]
+    text: bool,
+    /// The decoded octets of one part
+    #[arg(long, value_name = "N")]
+    part: Option<u32>,
+}
+
+impl Show {
+    /// The option that asks for octets instead of a document, if one was given.
+    pub(super) const fn writes_octets(&self) -> Option<&'static str> {
+        match self.what {
+            What { raw: true, .. } => Some("--raw"),
+            What { headers: true, .. } => Some("--headers"),
+            What { text: true, .. } => Some("--text"),
+            What { part: Some(_), .. } => Some("--part"),
+            _ => None,
+        }
+    }
+
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<Code> {
+        let archive = context.archive()?;
+        let row = archive.find(&self.id)?;
+        let access = if self.quarantined { Access::Quarantined } else { Access::Ordinary };
+        let mut stdout = std::io::stdout().lock();
+        match self.what {
+            What { raw: true, .. } => {
+                archive.raw(&row)?.write_to(&mut stdout)??;
+                stdout.flush()?;
+            }
+            What { headers: true, .. } => stdout.write_all(&archive.header_block(&row)?)?,
+            What { part: Some(number), .. } => stdout.write_all(&archive.part(&row, number, access)?)?,
+            What { text: true, .. } => {
+                drop(stdout);
+                print(&text(&archive, &row, access)?)?;
+            }
+            _ => {
+                drop(stdout);
+                let shown = archive.show(&row)?;
+                if context.json { print_json(&shown)? } else { print(&told(&shown, &text(&archive, &row, access)?))? }
+            }
+        }
+        Ok(Code::Well)
+    }
+}
+
+fn text(archive: &Archive, row: &Message, access: Access) -> anyhow::Result<String> {
+    let parts = archive.text(row, access)?;
+    let pieces = parts.into_iter().map(|part| match part {
+        PartText::Text(text) => tame_lines(text.trim_end()),
+        PartText::Withheld { part, name, size_bytes, verdict } => {
+            let name = name.map(|name| format!(" {}", tame(&name))).unwrap_or_default();
+            format!("[part {part}{name}, {}: withheld, {verdict}]", size(size_bytes))
+        }
+    });
+    let mut text = pieces.collect::<Vec<_>>().join("\n\n");
+    text.push('\n');
+    Ok(text)
+}
+
+fn told(shown: &Shown, text: &str) -> String {
+    let paint = Paint::stdout();
+    let mut rows = vec![vec![paint.dim("id"), shown.id.to_string()]];
+    let envelope = &shown.envelope;
+    let people = [("from", &envelope.from), ("to", &envelope.to), ("cc", &envelope.cc)];
+    let people = people.into_iter().filter(|(_, who)| !who.is_empty()).map(|(name, who)| (name, who.join(", ")));
+    let date = envelope.date.as_deref().map(|date| ("date", minute(date)));
+    let subject = envelope.subject.clone().map(|subject| ("subject", subject));
+    rows.extend(date.into_iter().chain(people).chain(subject).map(|(name, value)| vec![paint.dim(name), tame(&value)]));
+    rows.push(vec![paint.dim("verdict"), paint.verdict(shown.verdict)]);
+    rows.push(vec![
+        paint.dim("kept"),
+        format!("{}, {}, journal entry {}", minute(&shown.kept), size(shown.size_bytes), shown.journal),
+    ]);
+    for met in &shown.sightings {
+        let gone = met.gone.as_ref().map(|at| format!(", deleted at the server {}", minute(at))).unwrap_or_default();
+        let uidl = short(&tame(&met.uidl), 60);
+        rows.push(vec![paint.dim(&met.fate), format!("{} {uidl}{gone}", tame(&met.account))]);
+    }
+    if !shown.problems.is_empty() {
+        rows.push(vec![paint.dim("unread"), shown.problems.join(", ")]);
+    }
+    let mut page = table(&rows);
+    page.push('\n');
+    page.push_str(text);
+    if shown.parts.len() > 1 || shown.parts.iter().any(|part| part.attachment) {
+        page.push('\n');
+        page.push_str(&parts(shown, paint));
+    }
+    page
+}
+
+fn parts(shown: &Shown, paint: Paint) -> String {
+    let rows: Vec<Vec<String>> = shown
+        .parts
+        .iter()
+        .map(|part| {
+            let verdict = match &part.detail {
+                Some(detail) => format!("{} ({})", paint.verdict(part.verdict), tame(detail)),
+                None => paint.verdict(part.verdict),
+            };
+            let name = part.name.as_deref().map(tame).unwrap_or_default();
+            vec![format!("part {}", part.part), part.content_type.clone(), size(part.size_bytes), name, verdict]
+        })
+        .collect();
+    table(&rows)
+}

@@ -1,0 +1,77 @@
+use super::outcome::{print, print_json};
+use super::screen::{Paint, count, messages, minute, size, table, tame};
+use super::{Code, Context};
+use crate::archive::{StageStatus, Status};
+
+pub(super) fn run(context: &Context) -> anyhow::Result<Code> {
+    let status = context.archive()?.status()?;
+    if context.json {
+        print_json(&status)?;
+    } else {
+        print(&told(&status))?;
+    }
+    Ok(Code::Well)
+}
+
+fn told(status: &Status) -> String {
+    let paint = Paint::stdout();
+    let mut rows = vec![
+        vec![
+            paint.dim("archive"),
+            format!(
+                "{}, {} raw, {} stored",
+                messages(status.messages),
+                size(status.raw_bytes),
+                size(status.stored_bytes)
+            ),
+        ],
+        vec![paint.dim("daemon"), status.owner.map_or("not running".to_owned(), |pid| format!("process {pid}"))],
+        vec![paint.dim("scanner"), scanner(status)],
+        vec![paint.dim("to scan"), stage(status.stages.scan)],
+        vec![paint.dim("to index"), stage(status.stages.index)],
+    ];
+    let verdicts: Vec<String> =
+        status.verdicts.iter().map(|(verdict, number)| format!("{} {verdict}", count(*number))).collect();
+    if !verdicts.is_empty() {
+        rows.push(vec![paint.dim("verdicts"), verdicts.join(", ")]);
+    }
+    let mut text = table(&rows);
+    if !status.accounts.is_empty() {
+        text.push('\n');
+        text.push_str(&table(&accounts(status)));
+    }
+    for warning in &status.warnings {
+        text.push_str(&format!("\n{} {}\n", paint.bold("warning:"), tame(warning)));
+    }
+    text
+}
+
+fn scanner(status: &Status) -> String {
+    let scanner = &status.scanner;
+    let named = [&scanner.engine, &scanner.signatures].map(|word| word.as_deref().unwrap_or_default()).join(" ");
+    if named.trim().is_empty() { scanner.state.clone() } else { format!("{}: {}", scanner.state, named.trim()) }
+}
+
+fn stage(stage: StageStatus) -> String {
+    match stage.stuck {
+        0 => count(stage.waiting),
+        stuck => format!("{}, {} of them stuck", count(stage.waiting), count(stuck)),
+    }
+}
+
+fn accounts(status: &Status) -> Vec<Vec<String>> {
+    let time = |time: &Option<String>| time.as_deref().map_or("-".to_owned(), minute);
+    let mut rows =
+        vec![["ACCOUNT", "LISTED", "ARCHIVED", "LAST POLL", "NEXT POLL", "STATE"].map(str::to_owned).to_vec()];
+    rows.extend(status.accounts.iter().map(|account| {
+        vec![
+            tame(&account.account),
+            account.listed.map_or("-".to_owned(), count),
+            count(account.kept),
+            time(&account.last_poll),
+            time(&account.next_poll),
+            if account.last_error.is_some() { "failed".to_owned() } else { "well".to_owned() },
+        ]
+    }));
+    rows
+}

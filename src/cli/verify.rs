@@ -1,0 +1,47 @@
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::outcome::{complain, print, print_json};
+use super::screen::{count, messages, packs, size, tame};
+use super::{Code, Context};
+use crate::archive::Depth;
+
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// Check the catalog and the lengths of the packs only
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Verify {
+    pub(super) fn run(self, context: &Context) -> anyhow::Result<Code> {
+        let archive = context.archive()?;
+        let bar = if context.draws() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let depth = if self.quick { Depth::Quick } else { Depth::Full };
+        let report = archive.verify(depth, &mut |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        });
+        bar.finish_and_clear();
+        if context.json {
+            print_json(&report)?;
+        } else {
+            let checked = report.checked;
+            print(&format!(
+                "{} and {} journal records in {} ({}) read and hashed; {} in the index\n",
+                messages(checked.messages),
+                count(checked.records),
+                packs(checked.packs),
+                size(checked.bytes),
+                count(checked.indexed)
+            ))?;
+        }
+        for damage in &report.damage {
+            complain(&format!("damage: {}: {}", tame(&damage.object), tame(&damage.problem)));
+        }
+        if let Some(why) = &report.unrecorded {
+            complain(&format!("that this was checked is not on record: {why}"));
+        }
+        Ok(if report.damage.is_empty() && report.unrecorded.is_none() { Code::Well } else { Code::Failed })
+    }
+}

@@ -1,0 +1,80 @@
+//! SETTINGS: file, environment and flags become final types, once.
+//! Knows nothing about what is done with them, and reads a secret only when it is asked to.
+
+mod account;
+mod environment;
+mod error;
+mod load;
+mod page;
+mod read;
+mod schema;
+mod secret;
+mod show;
+mod units;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+
+pub use account::{Account, AfterArchive, Auth, DeleteWhen, TlsMode};
+pub use environment::Environment;
+pub use error::{Error, Fault};
+pub use load::{LoadOptions, Loaded, Origin};
+pub use schema::schema;
+pub use secret::{Error as SecretError, SecretSource};
+pub use units::{parse_period, parse_size, show_period, show_size};
+
+/// Everything Poplar may be told. The doc comments of these types are the descriptions in
+/// `schemas/config.schema.json`, and their fields are the keys of the file.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Config {
+    /// The folder of the archive: packs, journal, catalog and index. A relative path starts at the folder of this
+    /// file. Default: `$XDG_DATA_HOME/poplar`, as root `/var/lib/poplar`.
+    pub data_dir: PathBuf,
+    /// The POP3 accounts to poll, one `[[account]]` table each.
+    #[schemars(rename = "account")]
+    pub accounts: Vec<Account>,
+    pub scan: Scan,
+    pub web: Web,
+    pub import: Import,
+}
+
+/// How mail is scanned.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Scan {
+    /// `managed`: Poplar starts and supervises a clamd of its own. `unix:/path` or `tcp:host:port`: one that runs.
+    #[schemars(with = "String", extend("default" = "managed", "pattern" = "^(managed|unix:/.+|tcp:.+:[0-9]+)$"))]
+    pub clamd: Clamd,
+    /// The folder of the ClamAV signatures, for the managed clamd.
+    #[schemars(extend("default" = "/var/lib/clamav"))]
+    pub database_dir: PathBuf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clamd {
+    Managed,
+    /// `unix:/path` or `tcp:host:port`, checked to have one of these forms.
+    Address(String),
+}
+
+/// The web pages and the API.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Web {
+    /// Address and port to listen on.
+    #[schemars(with = "String", extend("default" = "127.0.0.1:8025"))]
+    pub listen: SocketAddr,
+}
+
+/// Mail that comes as files.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Import {
+    /// Mail files placed here are archived and moved to `done/` or `failed/`. Not built yet: refused.
+    #[schemars(with = "PathBuf")]
+    pub drop_folder: Option<PathBuf>,
+}

@@ -1,0 +1,299 @@
+//! The thread that owns clamd: starts it, sees that it is of use, starts it again when it ends.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::net::clamd::{self, Address, Connection, Deadlines};
+
+use super::home::{CONFIG_FILE, Home};
+use super::launcher::{self, Launcher};
+use super::output::Output;
+use super::{Settings, Shared, Signatures, State, database};
+
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Between two looks for a socket while the signatures are being loaded.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// The official database takes 20 s on two cores; more than this is no loading.
+const START_LIMIT: Duration = Duration::from_secs(600);
+
+const FRESHCLAM_LIMIT: Duration = Duration::from_secs(60);
+
+/// From SIGTERM to SIGKILL.
+const GRACE: Duration = Duration::from_secs(5);
+
+const PROBE: Deadlines =
+    Deadlines { connect: Duration::from_secs(1), stall: Duration::from_secs(5), reply: Duration::from_secs(3) };
+
+const INSTALL: &str = "nothing is scanned: install it with `apt-get install clamav-daemon`, or set scan.clamd to the socket \
+                       of one that runs elsewhere";
+
+/// What the supervisor is woken by.
+pub(super) enum Notice {
+    Stop,
+    /// The clamd with this process id has closed its output, which it does when it ends.
+    Ended {
+        pid: u32,
+        complaint: String,
+    },
+}
+
+/// Why a clamd is no longer looked after.
+enum End {
+    Stopped,
+    Absent(String),
+    /// By itself, after these complaints.
+    Ended(String),
+    Failed(String),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(format!("clamd could not be started: {error}"))
+    }
+}
+
+pub(super) struct Supervisor {
+    pub(super) settings: Settings,
+    pub(super) launcher: Launcher,
+    pub(super) home: Home,
+    pub(super) address: Address,
+    pub(super) shared: Arc<Shared>,
+    pub(super) notices: Sender<Notice>,
+    pub(super) inbox: Receiver<Notice>,
+    /// A download is tried once.
+    pub(super) freshclam_failed: Option<String>,
+}
+
+impl Supervisor {
+    pub(super) fn run(mut self) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let begun = Instant::now();
+            let (state, pause) = match self.one_life() {
+                End::Stopped => return,
+                End::Absent(message) => (State::Absent { message }, LONGEST_WAIT),
+                End::Ended(why) | End::Failed(why) => {
+                    let pause = if begun.elapsed() > LONGEST_WAIT { FIRST_WAIT } else { wait };
+                    wait = (pause * 2).min(LONGEST_WAIT);
+                    (State::Restarting { why }, pause)
+                }
+            };
+            tracing::warn!(retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "{state}");
+            self.shared.change(|status| status.state = state);
+            if self.listen(pause, None).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// From looking for the program to the end of the process.
+    fn one_life(&mut self) -> End {
+        let (mut child, output) = match self.launch() {
+            Ok(launched) => launched,
+            Err(end) => return end,
+        };
+        let end = match self.look_after(child.id(), output) {
+            Ok(never) => match never {},
+            Err(end) => end,
+        };
+        let status = if matches!(end, End::Stopped) { terminate(&mut child) } else { finish(&mut child) };
+        let end = match (end, &status) {
+            (End::Ended(complaint), Ok(status)) => End::Ended(self.explain(&status.to_string(), &complaint)),
+            (end, _) => end,
+        };
+        if let Err(error) = status.and_then(|_| self.home.remove_pid()) {
+            tracing::warn!("clamd left something behind: {error}");
+        }
+        end
+    }
+
+    fn launch(&mut self) -> Result<(Child, Output), End> {
+        let program = self.program()?;
+        self.shared.change(|status| {
+            if matches!(status.state, State::Absent { .. }) {
+                status.state = State::Starting;
+            }
+        });
+        let signatures = self.choose_signatures()?;
+        self.home.write_config(&database::folder(&signatures), self.settings.stream_max_bytes)?;
+        self.home.renew_run()?;
+        self.shared.change(|status| status.signatures = Some(signatures));
+        let (pipe, writer) = io::pipe()?;
+        let output = Output::new(pipe, &self.home.path().join("clamd.log"))?;
+        let mut command = self.launcher.command(&program);
+        command.arg(format!("--config-file={CONFIG_FILE}")).current_dir(self.home.path());
+        // The command ends here: as long as it holds the pipe, the end of clamd's output would not be seen.
+        Ok((command.stdout(writer.try_clone()?).stderr(writer).spawn()?, output))
+    }
+
+    /// Returns when clamd has ended, is of no use, or shall end.
+    fn look_after(&self, pid: u32, output: Output) -> Result<Infallible, End> {
+        self.home.write_pid(pid)?;
+        self.follow(pid, output)?;
+        let version = self.await_ready(pid)?;
+        tracing::info!(engine = version.engine, signatures = version.signatures, "clamd is ready");
+        self.shared.change(|status| status.state = State::Ready);
+        loop {
+            self.listen(Duration::MAX, Some(pid))?;
+        }
+    }
+
+    fn follow(&self, pid: u32, output: Output) -> io::Result<()> {
+        let notices = self.notices.clone();
+        let follow = move || {
+            let complaint = output.follow();
+            // Nobody waits for it any more when the supervisor has gone.
+            let _gone = notices.send(Notice::Ended { pid, complaint });
+        };
+        std::thread::Builder::new().name("clamd-output".to_owned()).spawn(follow).map(drop)
+    }
+
+    /// clamd makes its socket when the signatures are loaded; it is ready when it finds the EICAR test file.
+    fn await_ready(&self, pid: u32) -> Result<clamd::Version, End> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let begun = Instant::now();
+        while begun.elapsed() < START_LIMIT {
+            self.listen(LOOK, Some(pid))?;
+            if !self.home.socket().exists() {
+                continue;
+            }
+            match runtime.block_on(Connection::open(&self.address, &PROBE)) {
+                Ok(connection) => return Ok(connection.version().clone()),
+                Err(error) if error.is_transient() => {}
+                Err(error) => return Err(End::Failed(error.to_string())),
+            }
+        }
+        Err(End::Failed(format!("it did not answer within {} s", START_LIMIT.as_secs())))
+    }
+
+    /// Waits for what happens next. `Ok` when the time is over and nothing has.
+    fn listen(&self, wait: Duration, pid: Option<u32>) -> Result<(), End> {
+        let deadline = Instant::now().checked_add(wait);
+        loop {
+            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            match self.inbox.recv_timeout(left) {
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(End::Stopped),
+                Ok(Notice::Ended { pid: ended, complaint }) if Some(ended) == pid => return Err(End::Ended(complaint)),
+                // The rest of an earlier clamd's output, which has been dealt with.
+                Ok(Notice::Ended { .. }) => {}
+            }
+        }
+    }
+
+    fn explain(&self, status: &str, complaint: &str) -> String {
+        let profiles = fs::read_to_string("/sys/kernel/security/apparmor/profiles").unwrap_or_default();
+        let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+        let log = self.home.path().join("clamd.log");
+        let advice = apparmor_advice(&profiles).unwrap_or_default();
+        format!("clamd ended ({status}){said}; see {}{advice}", log.display())
+    }
+
+    fn program(&self) -> Result<PathBuf, End> {
+        match &self.settings.clamd_program {
+            Some(program) if program.is_file() => Ok(program.clone()),
+            Some(program) => Err(End::Absent(format!("there is no clamd at {}, so {INSTALL}", program.display()))),
+            None => launcher::find("clamd").ok_or_else(|| End::Absent(format!("clamd is not installed, so {INSTALL}"))),
+        }
+    }
+
+    fn choose_signatures(&mut self) -> Result<Signatures, End> {
+        if let Some(signatures) = database::present(&self.settings, &self.home) {
+            return Ok(signatures);
+        }
+        let why = match &self.freshclam_failed {
+            Some(why) => why.clone(),
+            None => self.download()?,
+        };
+        if let Some(signatures) = database::present(&self.settings, &self.home) {
+            return Ok(signatures);
+        }
+        database::write_built_in(&self.home)?;
+        self.freshclam_failed = Some(why.clone());
+        let signatures = Signatures::BuiltIn { why };
+        tracing::warn!("clamd's signatures are {signatures}");
+        Ok(signatures)
+    }
+
+    /// Tries freshclam. Returns why there would be no signatures after it.
+    fn download(&self) -> Result<String, End> {
+        let none = format!("there are no signatures in {}", self.settings.database_dir.display());
+        if !self.settings.allow_freshclam {
+            return Ok(none);
+        }
+        let Some(program) = launcher::find("freshclam") else {
+            return Ok(format!("{none}, and freshclam is not installed (`apt-get install clamav-freshclam`)"));
+        };
+        Ok(match self.run_freshclam(&program)? {
+            Some(status) => format!("{none}, and freshclam could not download them ({status})"),
+            None => format!("{none}, and freshclam took longer than {} s", FRESHCLAM_LIMIT.as_secs()),
+        })
+    }
+
+    fn run_freshclam(&self, program: &Path) -> Result<Option<ExitStatus>, End> {
+        let mut child = database::freshclam(program, &self.home)?.spawn()?;
+        let begun = Instant::now();
+        let ended = loop {
+            match child.try_wait()? {
+                Some(status) => return Ok(Some(status)),
+                None if begun.elapsed() > FRESHCLAM_LIMIT => break Ok(None),
+                None => {}
+            }
+            if let Err(end) = self.listen(LOOK, None) {
+                break Err(end);
+            }
+        };
+        finish(&mut child)?;
+        ended
+    }
+}
+
+fn terminate(child: &mut Child) -> io::Result<ExitStatus> {
+    rustix::process::kill_process(Pid::from_child(child), Signal::TERM)?;
+    let deadline = Instant::now() + GRACE;
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(LOOK);
+    }
+    finish(child)
+}
+
+/// Ends it by force, if it has not ended already.
+fn finish(child: &mut Child) -> io::Result<ExitStatus> {
+    child.kill()?;
+    child.wait()
+}
+
+/// What to do where the distribution's profile forbids clamd every configuration but the system's.
+fn apparmor_advice(profiles: &str) -> Option<&'static str> {
+    let enforced = profiles.lines().any(|line| line.contains("clamd") && line.ends_with("(enforce)"));
+    enforced.then_some(
+        ". AppArmor's profile for clamd is enforced and may forbid poplar's own configuration: either allow it with \
+         `aa-complain clamd`, or use the system's clamd with scan.clamd = \"unix:/run/clamav/clamd.ctl\"",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_enforced_profile_of_clamds_is_worth_advice() {
+        assert!(apparmor_advice("/usr/bin/freshclam (enforce)\n/usr/sbin/clamd (enforce)\n").is_some());
+        assert!(apparmor_advice("/usr/bin/freshclam (enforce)\n/usr/sbin/clamd (complain)\n").is_none());
+        assert!(apparmor_advice("").is_none());
+    }
+}

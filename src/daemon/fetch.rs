@@ -1,0 +1,264 @@
+//! Polls accounts now, and waits until what was kept is scanned and indexed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use super::owner::{Options, Owner, Stages};
+use super::requests;
+use crate::catalog::{Backlog, Stage};
+use crate::config::{Account, Config};
+use crate::mail::Clock;
+use crate::pipeline::{Deletions, Door, Fetched, Holds, IndexTrouble, Progress, Scanner, ScannerState};
+
+/// What became of a fetch: one line an account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    pub accounts: Vec<AccountOutcome>,
+    #[serde(flatten)]
+    pub left: Left,
+}
+
+/// What is not done yet when a command ends, and why.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Left {
+    /// Messages that still wait for the scanner.
+    pub unscanned: u64,
+    /// Messages that still wait for the index.
+    pub unindexed: u64,
+    /// Why the scanner was not waited for any longer, or what it failed on.
+    pub scanner: Option<String>,
+    /// Why the index was not waited for any longer, or what it failed on.
+    pub index: Option<String>,
+}
+
+/// `new` = `kept` + `duplicates` + `oversize` + `failed` + `deferred`; `listed` = `known` + `new`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AccountOutcome {
+    pub account: String,
+    /// Messages in the server's listing.
+    pub listed: u64,
+    /// In the archive before.
+    pub known: u64,
+    pub new: u64,
+    pub kept: u64,
+    /// New in the listing, but the archive holds their octets already.
+    pub duplicates: u64,
+    /// Larger than `max_message_bytes`; they stay on the server.
+    pub oversize: u64,
+    /// The server would not hand them out.
+    pub failed: u64,
+    /// Not fetched yet: the session ended before, or they wait after a failure.
+    pub deferred: u64,
+    /// Listed before, never fetched, and not listed any more.
+    pub vanished: u64,
+    pub deleted: u64,
+    /// Octets of messages received.
+    pub bytes: u64,
+    /// From the first connection to the last receipt.
+    pub seconds: f64,
+    pub error: Option<String>,
+}
+
+impl Outcome {
+    /// Whether everything asked for was done.
+    pub fn is_complete(&self) -> bool {
+        self.accounts.iter().all(|account| account.error.is_none())
+    }
+}
+
+impl AccountOutcome {
+    /// A session of which nothing is known but that it failed.
+    fn failed(account: String, error: &dyn std::fmt::Display) -> Self {
+        Self { account, error: Some(error.to_string()), ..Self::default() }
+    }
+}
+
+impl From<Fetched> for AccountOutcome {
+    fn from(fetched: Fetched) -> Self {
+        let counts = fetched.counts;
+        Self {
+            account: fetched.account,
+            listed: counts.listed,
+            known: counts.known,
+            new: counts.new_messages(),
+            kept: counts.kept,
+            duplicates: counts.duplicates,
+            oversize: counts.oversize,
+            failed: counts.failed,
+            deferred: counts.deferred,
+            vanished: counts.vanished,
+            deleted: counts.deleted,
+            bytes: counts.bytes,
+            seconds: fetched.seconds,
+            error: fetched.error.map(|error| error.to_string()),
+        }
+    }
+}
+
+/// What a fetch is to do.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub accounts: Vec<Account>,
+    /// How long to wait for a scanner that stays away.
+    pub wait: Duration,
+}
+
+/// Fetches in this process if nobody owns the archive; else its owner does it, and this waits for the answer.
+pub async fn fetch(
+    config: &Config,
+    job: Job,
+    options: &Options,
+    clock: Clock,
+    progress: Arc<Progress>,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<Outcome> {
+    let names: Vec<String> = job.accounts.iter().map(|account| account.name.clone()).collect();
+    let unproven = options.deletions == Deletions::Unproven;
+    let ask = requests::Ask::Fetch { accounts: names, wait_ms: requests::Ask::wait_ms(job.wait), unproven };
+    let owner = match requests::own_or_ask(config, options, &clock, &ask, &stop).await? {
+        requests::Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
+        requests::Turn::Owner(owner) => owner,
+    };
+    let serving = requests::Serving::start(&owner, Arc::new(config.clone()), stop.clone())?;
+    let context = Context::of(&owner);
+    let outcome = context.fetch(&job, &progress, stop).await;
+    serving.finish().await;
+    drop(context);
+    owner.close().await?;
+    outcome
+}
+
+/// What a fetch needs of the owner.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) door: Door,
+    pub(super) scanner: Scanner,
+    pub(super) index_trouble: IndexTrouble,
+    pub(super) stages: Stages,
+}
+
+/// Sessions at one time.
+const SESSIONS: usize = 8;
+
+impl Context {
+    pub(super) fn of(owner: &Owner) -> Self {
+        Self {
+            door: owner.door.clone(),
+            scanner: owner.watched.scanner.clone(),
+            index_trouble: owner.index_trouble.clone(),
+            stages: owner.watched.stages,
+        }
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        job: &Job,
+        progress: &Arc<Progress>,
+        stop: watch::Receiver<bool>,
+    ) -> anyhow::Result<Outcome> {
+        let accounts = self.sessions(&job.accounts, progress, &stop).await;
+        let left = match self.stages {
+            Stages::All => self.settled(job.wait, stop).await?,
+            Stages::KeepOnly => self.left(self.backlogs()?, None, None)?,
+        };
+        Ok(Outcome { accounts, left })
+    }
+
+    /// Polls all accounts, some at a time. Whatever becomes of one is its own affair; the outcomes are in the order of
+    /// the accounts.
+    async fn sessions(
+        &self,
+        accounts: &[Account],
+        progress: &Arc<Progress>,
+        stop: &watch::Receiver<bool>,
+    ) -> Vec<AccountOutcome> {
+        let mut waiting = accounts.iter();
+        let mut sessions = JoinSet::new();
+        let mut names = HashMap::new();
+        let mut outcomes = Vec::with_capacity(accounts.len());
+        loop {
+            while sessions.len() < SESSIONS {
+                let Some(account) = waiting.next().cloned() else { break };
+                let name = account.name.clone();
+                let (door, progress, stop) = (self.door.clone(), progress.clone(), stop.clone());
+                let session = sessions.spawn(async move { door.fetch(&account, &progress, stop).await });
+                names.insert(session.id(), name);
+            }
+            let Some(ended) = sessions.join_next_with_id().await else { break };
+            let session = ended.as_ref().map_or_else(JoinError::id, |(session, _)| *session);
+            let name = names.remove(&session).unwrap_or_default();
+            outcomes.push(match ended {
+                Ok((_, Ok(fetched))) => fetched.into(),
+                Ok((_, Err(error))) => AccountOutcome::failed(name, &error),
+                Err(panic) => AccountOutcome::failed(name, &panic),
+            });
+        }
+        outcomes.sort_by_key(|outcome| accounts.iter().position(|account| account.name == outcome.account));
+        outcomes
+    }
+
+    /// Waits until nothing is due any more, or until the scanner was away, and the index could not be written, for
+    /// longer than `wait`. Says what waits all the same.
+    pub(super) async fn settled(&self, wait: Duration, mut stop: watch::Receiver<bool>) -> anyhow::Result<Left> {
+        let mut last_seen = Instant::now();
+        let mut last_waiting = u64::MAX;
+        loop {
+            let backlogs @ (scan, index) = self.backlogs()?;
+            if (scan.due == 0 && index.due == 0) || *stop.borrow() {
+                return self.left(backlogs, None, None);
+            }
+            let state = self.scanner.state();
+            let trouble = self.index_trouble.why().filter(|_| index.due > 0);
+            let scanning = scan.due > 0 && (matches!(state, ScannerState::Ready { .. }) || scan.waiting < last_waiting);
+            let indexing = index.due > 0 && trouble.is_none();
+            if scanning || indexing {
+                last_seen = Instant::now();
+            }
+            last_waiting = scan.waiting;
+            if !scanning && !indexing && last_seen.elapsed() > wait {
+                return self.left(backlogs, (scan.due > 0).then(|| absence(state)), trouble);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                _ = stop.changed() => {}
+            }
+        }
+    }
+
+    /// What waits. Where no reason is given, it is what went wrong most often with those that wait.
+    fn left(
+        &self,
+        (scan, indexing): (Backlog, Backlog),
+        scanner: Option<String>,
+        index: Option<String>,
+    ) -> anyhow::Result<Left> {
+        let failure = |stage: Stage| -> anyhow::Result<Option<String>> {
+            Ok(self.door.holds.catalog.work_errors(stage)?.into_iter().next().map(|(why, _)| why))
+        };
+        Ok(Left {
+            unscanned: scan.waiting,
+            unindexed: indexing.waiting,
+            scanner: scanner.map_or_else(|| failure(Stage::Scan), |why| Ok(Some(why)))?,
+            index: index.map_or_else(|| failure(Stage::Index), |why| Ok(Some(why)))?,
+        })
+    }
+
+    fn backlogs(&self) -> anyhow::Result<(Backlog, Backlog)> {
+        let Holds { catalog, clock, .. } = &self.door.holds;
+        let now = clock.now();
+        Ok((catalog.backlog(Stage::Scan, now)?, catalog.backlog(Stage::Index, now)?))
+    }
+}
+
+fn absence(state: ScannerState) -> String {
+    match state {
+        ScannerState::Away { why } => why,
+        _ => "the scanner is still starting".to_owned(),
+    }
+}

@@ -1,0 +1,26 @@
+//! COMPOSITION: one file per thing the program can do that needs more than `archive/`.
+//! Knows nothing about arguments and screens.
+
+pub mod clamd;
+pub mod demo;
+pub mod fetch;
+pub mod import;
+mod marks;
+pub mod owner;
+pub mod pop3_server;
+pub mod requests;
+pub mod run;
+
+pub use crate::pipeline::{Deletions, Progress};
+
+use crate::catalog;
+
+/// Whether what failed here may succeed later without a person changing anything: another process was writing to the
+/// catalog, or there was no room for it.
+pub fn is_transient(error: &anyhow::Error) -> bool {
+    let catalog = match error.downcast_ref() {
+        Some(owner::Error::Catalog(error)) => Some(error),
+        _ => error.downcast_ref::<catalog::Error>(),
+    };
+    catalog.is_some_and(catalog::Error::is_transient)
+}

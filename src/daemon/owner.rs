@@ -1,0 +1,309 @@
+//! Takes an archive for this process: lock, holds, stages, scanner; in the order they need each other, and back.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::clamd::{self, Managed};
+use super::marks;
+use crate::archive::ScannerStatus;
+use crate::catalog::{self, Catalog};
+use crate::config::{Clamd, Config, Environment};
+use crate::files::{self, Lock, LockError};
+use crate::index::{self, Index};
+use crate::mail::{AccountId, Clock, Event};
+use crate::net::clamd::Address;
+use crate::pipeline::{
+    self, Deletions, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Scanner, ScannerState, Scanning, Turns, Wake,
+};
+use crate::{store, telemetry};
+
+/// Octets of messages that may wait in memory to become durable.
+const IN_FLIGHT_BYTES: usize = 32 << 20;
+
+/// Which stages run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stages {
+    All,
+    /// Fetching and keeping only; the rest waits for the next process.
+    KeepOnly,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub stages: Stages,
+    pub deletions: Deletions,
+    /// Whether signatures may be downloaded where there are none.
+    pub allow_freshclam: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process owns the archive.
+    #[error("the archive in {} is in use by process {}", .folder.display(), .pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string()))]
+    Owned { folder: PathBuf, pid: Option<u32> },
+    #[error("{}: {problem}", .path.display())]
+    Folder { path: PathBuf, problem: String },
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Index(#[from] index::Error),
+    #[error("scan.clamd: {0}")]
+    Scanner(String),
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// An archive that this process owns, with its stages at work.
+pub struct Owner {
+    pub holds: Holds,
+    pub door: Door,
+    pub watched: WatchedScanner,
+    pub index_trouble: IndexTrouble,
+    keeping: Keeping,
+    workers: JoinSet<()>,
+    shutdown: watch::Sender<bool>,
+}
+
+/// The scanner, and the clamd behind it where that is poplar's own.
+#[derive(Clone)]
+pub struct WatchedScanner {
+    pub scanner: Scanner,
+    pub stages: Stages,
+    managed: Option<Arc<Managed>>,
+}
+
+impl Engine for WatchedScanner {
+    fn signatures(&self) -> String {
+        match self.managed.as_ref().and_then(|clamd| clamd.signatures()) {
+            Some(clamd::Signatures::BuiltIn { .. }) => "built-in (EICAR test file only)".to_owned(),
+            Some(signatures) => signatures.to_string(),
+            None => "unnumbered".to_owned(),
+        }
+    }
+
+    fn is_starting(&self) -> bool {
+        self.managed.as_ref().is_some_and(|clamd| clamd.state() == clamd::State::Starting)
+    }
+}
+
+impl WatchedScanner {
+    /// What `status` says of the scanner.
+    pub fn status(&self) -> ScannerStatus {
+        let status = |state: &str, engine, signatures, message| ScannerStatus {
+            state: state.to_owned(),
+            engine,
+            signatures,
+            message,
+        };
+        let managed = self.managed.as_ref();
+        let builtin = managed.and_then(|clamd| match clamd.signatures()? {
+            signatures @ clamd::Signatures::BuiltIn { .. } => Some(format!("signatures are {signatures}")),
+            _ => None,
+        });
+        match (self.stages, self.scanner.state(), managed.map(|clamd| clamd.state())) {
+            (Stages::KeepOnly, ..) => status("off", None, None, None),
+            (_, ScannerState::Ready { engine, signatures }, _) => {
+                status("ready", Some(engine), Some(signatures), builtin)
+            }
+            (_, ScannerState::Starting, None) => status("starting", None, None, None),
+            (_, ScannerState::Starting | ScannerState::Away { .. }, Some(clamd::State::Starting)) => {
+                status("starting", None, None, Some(clamd::State::Starting.to_string()))
+            }
+            // It has not been asked yet.
+            (_, ScannerState::Starting, Some(clamd::State::Ready)) => status("starting", None, None, None),
+            (_, ScannerState::Starting, Some(state)) => status("away", None, None, Some(state.to_string())),
+            (_, ScannerState::Away { why }, state) => {
+                let why = match state {
+                    Some(state) if state != clamd::State::Ready => state.to_string(),
+                    _ => why,
+                };
+                status("away", None, None, Some(why))
+            }
+        }
+    }
+}
+
+impl Owner {
+    /// Must be called within a runtime; blocks for as long as the holds take to open.
+    pub fn take(config: &Config, options: &Options, clock: Clock) -> Result<Self, Error> {
+        let folder = config.data_dir.clone();
+        files::create_private_dir(&folder).map_err(|error| unusable(&folder, &error))?;
+        let lock = lock(&folder)?;
+        let (holds, writer) = open(&folder, clock)?;
+        let (keeping, keeper) = Keeping::start(holds.clone(), writer, lock, IN_FLIGHT_BYTES).map_err(Error::Thread)?;
+        let door = Door { holds: holds.clone(), keeper, deletions: options.deletions, turns: Turns::default() };
+        let (shutdown, _) = watch::channel(false);
+        let mut owner = Self {
+            holds,
+            door,
+            watched: WatchedScanner { scanner: Scanner::new(), stages: options.stages, managed: None },
+            index_trouble: IndexTrouble::default(),
+            keeping,
+            workers: JoinSet::new(),
+            shutdown,
+        };
+        if options.stages == Stages::All {
+            owner.start_indexing()?;
+            owner.start_scanning(config, options)?;
+        }
+        telemetry::archive_opened(&owner.holds.folder, owner.holds.catalog.totals()?.0);
+        Ok(owner)
+    }
+
+    /// Ends in good order: the stages finish the step in hand, everything queued is kept, and that the archive was
+    /// closed is on record.
+    pub async fn close(self) -> Result<(), catalog::Error> {
+        let Self { holds, door, watched, index_trouble: _, keeping, mut workers, shutdown } = self;
+        shutdown.send_replace(true);
+        while workers.join_next().await.is_some() {}
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        let told = holds.tell(vec![Event::Stopped { version }]).and_then(|()| holds.catalog.owner_left());
+        drop(door);
+        let finished = tokio::task::spawn_blocking(move || {
+            keeping.finish();
+            drop(watched);
+        });
+        drop(finished.await);
+        telemetry::archive_closed();
+        told
+    }
+
+    fn start_indexing(&mut self) -> Result<(), Error> {
+        let index = open_index(&self.holds)?;
+        let hint = self.holds.wake.index.clone();
+        let stage = Indexing::new(self.holds.clone(), index, self.index_trouble.clone())?;
+        self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
+        Ok(())
+    }
+
+    fn start_scanning(&mut self, config: &Config, options: &Options) -> Result<(), Error> {
+        let address = match &config.scan.clamd {
+            Clamd::Address(address) => address.parse().map_err(|error| Error::Scanner(format!("{error}")))?,
+            Clamd::Managed => self.manage_clamd(config, options)?,
+        };
+        let engine = self.watched.clone();
+        let hint = self.holds.wake.scan.clone();
+        let stage = Scanning::new(self.holds.clone(), self.watched.scanner.clone(), address, engine);
+        self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
+        Ok(())
+    }
+
+    fn manage_clamd(&mut self, config: &Config, options: &Options) -> Result<Address, Error> {
+        let runtime_dir = Environment::process().variable("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let managed = Managed::start(clamd::Settings {
+            data_dir: config.data_dir.clone(),
+            database_dir: config.scan.database_dir.clone(),
+            allow_freshclam: options.allow_freshclam,
+            clamd_program: None,
+            runtime_dir,
+            stream_max_bytes: clamd::STREAM_MAX_BYTES,
+        })
+        .map_err(|error| Error::Scanner(error.to_string()))?;
+        let address = managed.address().clone();
+        self.watched.managed = Some(Arc::new(managed));
+        Ok(address)
+    }
+}
+
+/// A command that is just ending gives the archive free in a moment.
+const LOCK_WAIT: Duration = Duration::from_millis(100);
+
+fn lock(folder: &Path) -> Result<Lock, Error> {
+    let path = folder.join("lock");
+    let mut tries = 0;
+    loop {
+        match Lock::take(&path) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held(_)) if tries < 3 => std::thread::sleep(LOCK_WAIT),
+            Err(LockError::Held(pid)) => return Err(Error::Owned { folder: folder.to_owned(), pid }),
+            Err(LockError::Io(error)) => return Err(trouble(&path, &error)),
+        }
+        tries += 1;
+    }
+}
+
+fn open(folder: &Path, clock: Clock) -> Result<(Holds, store::Writer), Error> {
+    let marked = marks::archive(folder)?;
+    let catalog = Arc::new(Catalog::open(folder)?);
+    marks::check_entries(folder, &catalog)?;
+    let packs = folder.join("packs");
+    let reader = Arc::new(store::Reader::new(&packs));
+    let holds = Holds { folder: folder.to_owned(), catalog, reader, clock, wake: Wake::default() };
+    let archive = identity(&holds, marked)?;
+    let extents: Vec<store::Extent> = holds
+        .catalog
+        .extents()?
+        .into_iter()
+        .map(|(pack, bytes, records)| store::Extent { pack, bytes, records })
+        .collect();
+    let writer = store::Writer::open(&packs, *archive.as_bytes(), &extents)?;
+    let spool = holds.spool();
+    files::create_private_dir(&spool).map_err(|error| trouble(&spool, &error))?;
+    store::sweep_spool(&spool)?;
+    holds.catalog.retry_stuck(holds.clock.now())?;
+    holds.catalog.reopen_requests()?;
+    holds.tell(vec![Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() }])?;
+    marks::note_entries(folder, &holds.catalog)?;
+    Ok((holds, writer))
+}
+
+/// The archive's id, made with its first event; and the file that says what this folder is.
+fn identity(holds: &Holds, marked: Option<String>) -> Result<AccountId, Error> {
+    let id = match holds.catalog.archive_value("id")? {
+        Some(id) => id,
+        None => {
+            let id = AccountId::random().to_string();
+            let version = env!("CARGO_PKG_VERSION").to_owned();
+            holds.tell(vec![Event::Created { archive: id.clone(), version }])?;
+            id
+        }
+    };
+    marks::mark_archive(&holds.folder, marked, &id)?;
+    id.parse()
+        .map_err(|_| Error::Folder { path: holds.folder.join("catalog.db"), problem: format!("bad archive id {id}") })
+}
+
+/// The index, made anew where it is lost, damaged or of another version: everything in it can be read again.
+fn open_index(holds: &Holds) -> Result<Index, Error> {
+    let folder = holds.folder.join("index");
+    let opened = Index::create_or_open(&folder).and_then(|index| Ok((index.reader()?.count()?, index)));
+    let index = match opened {
+        Ok((count, index)) => {
+            let indexed = holds.catalog.indexed_count()?;
+            if count >= indexed {
+                return Ok(index);
+            }
+            telemetry::index_rebuilding(&format!("it holds {count} messages of {indexed}"));
+            index
+        }
+        Err(error) if error.wants_rebuild() => {
+            telemetry::index_rebuilding(&error);
+            std::fs::remove_dir_all(&folder).map_err(|error| trouble(&folder, &error))?;
+            Index::create_or_open(&folder)?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    holds.catalog.index_lost(holds.clock.now())?;
+    Ok(index)
+}
+
+/// What the system says of a folder is not enough to act on; what we say of it is.
+fn unusable(folder: &Path, error: &std::io::Error) -> Error {
+    match error.raw_os_error() {
+        None => trouble(folder, error),
+        Some(_) => {
+            let problem = format!("{error}; data_dir has to name a folder that poplar can create and write to");
+            Error::Folder { path: folder.to_owned(), problem }
+        }
+    }
+}
+
+fn trouble(path: &Path, error: &std::io::Error) -> Error {
+    Error::Folder { path: path.to_owned(), problem: error.to_string() }
+}

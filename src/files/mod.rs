@@ -1,0 +1,12 @@
+//! DISK: the one way to publish a file, locks and modes.
+//! Knows nothing about mail or about what the files hold.
+
+mod lock;
+mod private;
+mod publish;
+mod sync;
+
+pub use lock::{Lock, LockError};
+pub use private::{check_private, create_private_dir, create_private_file, open_private};
+pub use publish::publish;
+pub use sync::{stop, sync_data, sync_dir};

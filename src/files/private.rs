@@ -1,0 +1,42 @@
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::sync_dir;
+
+/// Creates `folder`, and those above it that are missing, readable by their owner only; checks one that is there.
+pub fn create_private_dir(folder: &Path) -> io::Result<()> {
+    if !folder.exists() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // The names of the new folders must outlast a power cut as what is put into them does.
+        for created in folder.ancestors().filter_map(Path::parent).take(2) {
+            let above = if created.as_os_str().is_empty() { Path::new(".") } else { created };
+            sync_dir(above)?;
+        }
+    }
+    check_private(folder)
+}
+
+/// Creates a file that is not there yet, readable and writable by its owner only.
+pub fn create_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Opens a file of ours for reading and writing, or creates it, readable by its owner only.
+pub fn open_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Refuses what others than its owner may read: the archive holds other people's letters. The sentence does not
+/// begin with the path; whoever passes it on says what it is about.
+pub fn check_private(path: &Path) -> io::Result<()> {
+    let mode = fs::metadata(path)?.mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("it can be read by others (mode {:04o}); run: chmod go= {}", mode & 0o7777, path.display()),
+    ))
+}

@@ -1,0 +1,65 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use tantivy::TantivyError;
+use tantivy::directory::error::OpenReadError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no search index in {}; the next `poplar fetch` or `poplar run` makes one", folder.display())]
+    Missing { folder: PathBuf },
+    #[error(
+        "the search index in {} was made by another version of poplar; the next `poplar fetch` or `poplar run` makes it anew",
+        folder.display()
+    )]
+    Outdated { folder: PathBuf },
+    #[error("the search index in {} is damaged ({problem}); the next `poplar fetch` or `poplar run` makes it anew", folder.display())]
+    Damaged { folder: PathBuf, problem: String },
+    #[error("the search index in {} is being written by another process; try again when that is done", folder.display())]
+    Busy { folder: PathBuf },
+    #[error("the search index in {} could not be read or written: {source}", folder.display())]
+    Engine { folder: PathBuf, source: TantivyError },
+    /// A mistake of the caller, who has to look up every fact of a query first.
+    #[error("the search asks for `{fact}`, which was not looked up")]
+    UnknownFact { fact: String },
+}
+
+impl Error {
+    /// Whether the same may succeed later: a full disk, another writer.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Engine { source: TantivyError::IoError(_), .. })
+    }
+
+    /// Whether the folder must be removed and filled again.
+    pub const fn wants_rebuild(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Outdated { .. } | Self::Damaged { .. })
+    }
+
+    pub(super) fn of(folder: &Path, source: TantivyError) -> Self {
+        let folder = folder.to_owned();
+        match source {
+            TantivyError::LockFailure(..) => Self::Busy { folder },
+            TantivyError::IncompatibleIndex(_) | TantivyError::OpenReadError(OpenReadError::IncompatibleIndex(_)) => {
+                Self::Outdated { folder }
+            }
+            TantivyError::DataCorruption(_)
+            | TantivyError::DeserializeError(_)
+            | TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))
+            | TantivyError::SchemaError(_) => Self::Damaged { folder, problem: source.to_string() },
+            source => Self::Engine { folder, source },
+        }
+    }
+}
+
+/// Runs what reads the index. On a file that is not as it was written the engine panics in some places; that must
+/// end the search and not the daemon.
+pub(super) fn guarded<T>(folder: &Path, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| Error::of(folder, error)),
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unreadable file");
+            Err(Error::Damaged { folder: folder.to_owned(), problem: said.to_owned() })
+        }
+    }
+}

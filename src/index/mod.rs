@@ -1,0 +1,110 @@
+//! SEARCH: the Tantivy index of what never changes about a message. Owns all of Tantivy.
+//! Knows nothing about verdicts, accounts or rights: those reach a query as sets of message numbers.
+
+mod document;
+mod error;
+mod numbers;
+mod reader;
+mod schema;
+mod tokenizer;
+mod translate;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use tantivy::directory::MmapDirectory;
+use tantivy::{IndexSettings, ReloadPolicy};
+
+pub use document::Document;
+pub use error::Error;
+pub use numbers::{Facts, NumberSet};
+pub use reader::{Hit, Hits, Page, Reader, Sort};
+pub use schema::{VERSION, table};
+pub use writer::Writer;
+
+use error::guarded;
+use schema::Fields;
+
+use crate::files::create_private_dir;
+
+/// Memory for writing that suits most: what one segment gathers before it goes to disk.
+pub const WRITER_HEAP_BYTES: usize = 50 << 20;
+
+/// An index on disk. One process may write to it, any number may read it meanwhile.
+#[derive(Clone)]
+pub struct Index {
+    inner: tantivy::Index,
+    fields: Fields,
+    folder: PathBuf,
+}
+
+impl Index {
+    /// Opens the index in `folder`, which is made, readable by its owner only, where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Outdated`] and [`Error::Damaged`] ask for the folder to be removed and every message to be added
+    /// again.
+    pub fn create_or_open(folder: &Path) -> Result<Self, Error> {
+        create_private_dir(folder).map_err(|error| Error::of(folder, error.into()))?;
+        Self::with(folder, |directory| {
+            if tantivy::Index::exists(&directory)? {
+                return tantivy::Index::open(directory);
+            }
+            let settings = IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
+            tantivy::Index::create(directory, schema::schema().0, settings)
+        })
+    }
+
+    /// Opens the index in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Missing`] where there is none, else as [`create_or_open`](Self::create_or_open).
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        if !folder.join("meta.json").exists() {
+            return Err(Error::Missing { folder: folder.to_owned() });
+        }
+        Self::with(folder, tantivy::Index::open)
+    }
+
+    /// The one writer of this index, with so much memory for what is not on disk yet (15 MB or more).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] while another one is open, here or in another process.
+    pub fn writer(&self, heap_bytes: usize) -> Result<Writer, Error> {
+        Writer::open(self, heap_bytes)
+    }
+
+    /// A reader that sees what was committed before each search, by whichever process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if files are missing or not what was written.
+    pub fn reader(&self) -> Result<Reader, Error> {
+        guarded(&self.folder, || {
+            let reader = self.inner.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+            Ok(Reader::over(self.clone(), reader))
+        })
+    }
+
+    /// Reads every file and compares it with its checksum. The names of those that are not as they were written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Damaged`] if the list of files itself cannot be read.
+    pub fn verify(&self) -> Result<Vec<PathBuf>, Error> {
+        guarded(&self.folder, || Ok(self.inner.validate_checksum()?.into_iter().collect()))
+    }
+
+    fn with(folder: &Path, open: impl FnOnce(MmapDirectory) -> tantivy::Result<tantivy::Index>) -> Result<Self, Error> {
+        let (schema, fields) = schema::schema();
+        let inner = guarded(folder, || open(MmapDirectory::open(folder)?))?;
+        if inner.schema() != schema {
+            return Err(Error::Outdated { folder: folder.to_owned() });
+        }
+        tokenizer::register(&inner);
+        Ok(Self { inner, fields, folder: folder.to_owned() })
+    }
+}

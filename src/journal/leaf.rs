@@ -1,0 +1,98 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::mail::event::MessageRef;
+use crate::mail::{BlobId, Event, Hasher, Nonce, Occurrence};
+
+/// C2SP tlog-tiles gives an entry's length 16 bits, so a leaf is shorter than this.
+pub const LEAF_LIMIT_BYTES: usize = 65_535;
+
+const RECORD_DOMAIN: &[u8] = b"poplar/record/v1\n";
+const BLOB_DOMAIN: &[u8] = b"poplar/blob/v1\n";
+
+/// SHA-256(domain ‖ nonce ‖ hash): binds a leaf to a record or a blob without telling which, until the nonce is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Commitment(BlobId);
+
+impl Commitment {
+    pub fn of_record(nonce: &Nonce, record: &BlobId) -> Self {
+        Self::new(RECORD_DOMAIN, nonce, record)
+    }
+
+    pub fn of_message(message: &MessageRef) -> Self {
+        Self::new(BLOB_DOMAIN, &message.nonce, &message.id)
+    }
+
+    fn new(domain: &[u8], nonce: &Nonce, hash: &BlobId) -> Self {
+        let mut hasher = Hasher::new();
+        hasher.update(domain);
+        hasher.update(nonce.as_bytes());
+        hasher.update(hash.as_bytes());
+        Self(hasher.finish())
+    }
+}
+
+impl fmt::Display for Commitment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The public half. Keys sorted, no blanks, whole numbers only: canonical as RFC 8785 wants it.
+pub(super) fn leaf(occurrence: &Occurrence, record: &Commitment) -> Vec<u8> {
+    let mut fields = public_fields(&occurrence.event);
+    fields.insert("commit", json!(record.to_string()));
+    fields.insert("time", json!(occurrence.at.to_string()));
+    fields.insert("v", json!(1));
+    #[expect(clippy::expect_used, reason = "a map with string keys is JSON")]
+    let leaf = serde_json::to_vec(&fields).expect("a leaf is JSON");
+    debug_assert!(leaf.len() < LEAF_LIMIT_BYTES, "a leaf has a bounded number of short fields");
+    leaf
+}
+
+fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
+    let fields = match event {
+        Event::Created { archive, version } => {
+            vec![("kind", json!("created")), ("archive", json!(archive)), ("version", json!(version))]
+        }
+        Event::Started { version } => vec![("kind", json!("started")), ("version", json!(version))],
+        Event::Stopped { version } => vec![("kind", json!("stopped")), ("version", json!(version))],
+        Event::AccountAdded(added) => vec![("kind", json!("account_added")), ("account", json!(added.account))],
+        Event::Kept(kept) => about("kept", &kept.message, json!(kept.sighting.account)),
+        Event::Sighted(sighted) => about("sighted", &sighted.message, json!(sighted.sighting.account)),
+        Event::Deleting(deleting) => about("deleting", &deleting.message, json!(deleting.sighting.account)),
+        Event::Session(session) => vec![
+            ("kind", json!("session")),
+            ("account", json!(session.account)),
+            ("counts", json!(sorted(json!(session.counts)))),
+            ("failed", json!(session.error.is_some())),
+        ],
+        Event::Scanned(scanned) => vec![
+            ("kind", json!("scanned")),
+            ("blob", json!(Commitment::of_message(&scanned.message).to_string())),
+            ("verdict", json!(scanned.verdict)),
+        ],
+        Event::Verified(verified) => vec![
+            ("kind", json!("verified")),
+            ("bytes", json!(verified.bytes)),
+            ("damaged", json!(verified.damage.len())),
+            ("messages", json!(verified.messages)),
+            ("packs", json!(verified.packs)),
+        ],
+    };
+    fields.into_iter().collect()
+}
+
+fn about(kind: &str, message: &MessageRef, account: Value) -> Vec<(&'static str, Value)> {
+    vec![("kind", json!(kind)), ("account", account), ("blob", json!(Commitment::of_message(message).to_string()))]
+}
+
+/// Whatever order the JSON library keeps keys in, a leaf has them sorted.
+fn sorted(object: Value) -> BTreeMap<String, Value> {
+    match object {
+        Value::Object(fields) => fields.into_iter().collect(),
+        _ => BTreeMap::new(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Poplar (POP Local ARchive) keeps the mail of POP3 accounts byte for byte, has ClamAV scan it, makes it
+//! searchable, and can prove afterwards what it holds and what happened to it. This page is the map.
+//!
+//! # The flow
+//!
+//! ```text
+//!  POP3 server            ground: cannot be re-made                     derived: can be rebuilt
+//!  ───────────   ┌──────────────────────────────────────────┐   ┌──────────────────────────────────┐
+//!   LIST/UIDL ─► │ keep    bytes, private records → store/   │   │ catalog.db  (SQLite: facts, work) │
+//!   RETR  ─────► │         leaves → journal/                 │──►│ index/      (Tantivy: search)     │ ─► CLI
+//!   DELE  ◄───── │ clear   only with a receipt from keep     │   └──────────────────────────────────┘
+//!                └──────────────────────────────────────────┘
+//!         fetch → keep → { scan, index } → clear           one verb a file in pipeline/
+//! ```
+//!
+//! Read `daemon/run.rs` second: it puts everything together in the order things happen.
+//!
+//! # The laws
+//!
+//! 1. **Bytes are evidence.** Stored is exactly what RETR gave after dot-unstuffing. A message's id is the SHA-256
+//!    of those octets (`mail::BlobId`).
+//! 2. **A DELE needs a receipt** (`pipeline::clear::Receipt`): bytes fsynced, read back and hash-checked
+//!    (`store::Durable`), and the row with its UIDL committed (`catalog::Recorded`).
+//! 3. **One commit point.** Message row, UIDL and journal entry are one SQLite transaction.
+//! 4. **Every UIDL has a fate** that can be shown (`mail::Fate`).
+//! 5. **Fail closed.** Clean means that every view was scanned and every answer was exactly OK; all else is withheld.
+//! 6. **Hostile input never kills the daemon**, and is archived anyway: raw bytes are durable before anything parses them.
+//! 7. **Ground and derived.** `mail::Event` and one `catalog.apply` serve live and rebuild.
+//! 8. **An fsync error stops the process.**
+//! 9. **The format is boring**: `schemas/store.md`, `schemas/journal.md`.
+//!
+//! # Who may use whom
+//!
+//! `tests/it/architecture.rs` reads this very table and fails on an edge that is not in it, on a module that is
+//! missing from it, and on a cycle.
+//!
+//! | module | may use |
+//! |---|---|
+//! | `mail` `files` | nothing of ours |
+//! | `proto` `config` | `mail` `files` |
+//! | `store` `journal` `catalog` `index` | `mail` `files` |
+//! | `telemetry` | `mail` `config` |
+//! | `net` | `mail` `files` `proto` `config` `telemetry` |
+//! | `pipeline` | `mail` `files` `config` `telemetry` `net` `store` `journal` `catalog` `index` |
+//! | `archive` | `mail` `files` `store` `journal` `catalog` `index` `telemetry` |
+//! | `daemon` | `mail` `files` `proto` `config` `telemetry` `net` `store` `journal` `catalog` `index` `pipeline` `archive` |
+//! | `cli` | `mail` `files` `config` `archive` `daemon` `telemetry` |
+//!
+//! # Where to find what
+//!
+//! | looking for | open |
+//! |---|---|
+//! | what a word means (message, part, sighting, verdict, event) | `mail/` |
+//! | the POP3 and clamd dialogs | `proto/`, their dialogs as text in `tests/pop3/` and `tests/clamd/` |
+//! | the bytes on disk | `store/`, `schemas/store.md` |
+//! | what the catalog knows | `schemas/catalog/*.sql` |
+//! | how a stage works | `pipeline/<verb>.rs` |
+//! | what a command prints | `cli/<verb>.rs` |
+
+pub mod archive;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod files;
+pub mod index;
+pub mod journal;
+pub mod mail;
+pub mod net;
+pub mod pipeline;
+pub mod proto;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,217 @@
+//! Reads a message's octets: envelope, parts, text. Never fails: what cannot be read is left out and said so.
+//! Trusts nothing in them, changes nothing, and knows nothing about verdicts: who may see a part is decided elsewhere.
+
+mod charset;
+mod clean;
+mod envelope;
+mod html;
+mod part;
+mod repair;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use mail_parser::{MessageParser, MessagePart, MessageRef, PartFlags, PartKind, Source};
+
+pub use envelope::{Envelope, Mailbox};
+pub use part::Part;
+
+/// Octets beyond this are not taken apart: of a larger message the headers and what lies before are read.
+pub const READ_LIMIT_BYTES: usize = 64 << 20;
+
+/// What a message says of itself, borrowed from its octets wherever they need no decoding.
+#[derive(Debug, Clone, Default)]
+pub struct Message<'x> {
+    pub envelope: Envelope,
+    /// The leaves of the whole tree in document order, those of enclosed messages among them. Part 1 is `parts[0]`.
+    pub parts: Vec<Part<'x>>,
+    /// The messages inside this one (`message/rfc822`), in document order; their leaves stand in `parts`.
+    pub enclosed: Vec<Enclosed>,
+    /// What could not be read; each at most once.
+    pub problems: Vec<Problem>,
+}
+
+/// A message inside a message: a forward, the original in a bounce.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Enclosed {
+    pub envelope: Envelope,
+    pub filename: Option<String>,
+    /// Whether the sender attached it rather than showed it.
+    pub is_attachment: bool,
+}
+
+/// Why a part of a message could not be read, or not surely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// There is not one header; the octets are taken as one part of plain text.
+    NoHeaders,
+    /// Larger than [`READ_LIMIT_BYTES`]; what lies beyond was not read.
+    TooLarge,
+    /// Nested more deeply, or of more parts, than is taken apart; the rest is one part.
+    TooManyParts,
+    /// A boundary is missing or misplaced; the parts are what was meant, probably.
+    BrokenStructure,
+}
+
+impl Problem {
+    /// The word used in JSON and on screen.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoHeaders => "no_headers",
+            Self::TooLarge => "too_large",
+            Self::TooManyParts => "too_many_parts",
+            Self::BrokenStructure => "broken_structure",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Reads the octets of a message (RFC 5322, RFC 2045 to 2047, RFC 2231, RFC 6532). Any octets give a message.
+pub fn read(octets: &[u8]) -> Message<'_> {
+    let mut message = Message::default();
+    let readable = &octets[..octets.len().min(READ_LIMIT_BYTES)];
+    if readable.len() < octets.len() {
+        message.note(Problem::TooLarge);
+    }
+    match MessageParser::new().parse(readable) {
+        Some(parsed) => message.fill(&parsed, readable),
+        None => message.fill_without_headers(readable),
+    }
+    message
+}
+
+/// The header block as it stands, the blank line that ends it included. Lines may end in CRLF, in LF, or in
+/// CR CR LF as some servers send them. Without a blank line, everything is header.
+pub fn header_block(octets: &[u8]) -> &[u8] {
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', octets) {
+        if octets[start..end].iter().all(|octet| *octet == b'\r') {
+            return &octets[..=end];
+        }
+        start = end + 1;
+    }
+    octets
+}
+
+impl<'x> Message<'x> {
+    /// The part that `show --part` calls by this number.
+    pub fn part(&self, number: u32) -> Option<&Part<'x>> {
+        self.parts.get(usize::try_from(number).ok()?.checked_sub(1)?)
+    }
+
+    /// Every readable word of the body: all text parts, HTML without its markup, and the headers people read of
+    /// enclosed messages.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for piece in self.parts.iter().filter_map(Part::readable) {
+            push_paragraph(&mut text, &piece);
+        }
+        for enclosed in &self.enclosed {
+            push_paragraph(&mut text, &enclosed.envelope.summary());
+        }
+        text
+    }
+
+    /// Whether the sender attached anything: pictures shown inside the text and signatures do not count.
+    pub fn has_attachment(&self) -> bool {
+        self.parts.iter().any(|part| part.is_attachment) || self.enclosed.iter().any(|message| message.is_attachment)
+    }
+
+    /// The names of all parts and enclosed messages that have one, in document order of each.
+    pub fn filenames(&self) -> impl Iterator<Item = &str> {
+        let parts = self.parts.iter().filter_map(|part| part.filename.as_deref());
+        parts.chain(self.enclosed.iter().filter_map(|message| message.filename.as_deref()))
+    }
+
+    fn fill(&mut self, parsed: &mail_parser::Message<'_>, octets: &'x [u8]) {
+        self.envelope = Envelope::of(&parsed.root());
+        if parsed.headers().is_empty() {
+            self.note(Problem::NoHeaders);
+        }
+        for part in parsed.parts() {
+            self.note_flags(part.flags());
+            match part.kind() {
+                PartKind::Message(inner) => self.enclosed.push(enclosed(&part, &inner)),
+                PartKind::Multipart if part.flags().contains(PartFlags::LIMIT_REACHED) => self.add(&part, octets),
+                PartKind::Multipart => {}
+                _ => self.add(&part, octets),
+            }
+        }
+    }
+
+    fn fill_without_headers(&mut self, octets: &'x [u8]) {
+        self.note(Problem::NoHeaders);
+        if !octets.is_empty() {
+            self.parts.push(Part::plain(1, octets));
+        }
+    }
+
+    fn add(&mut self, part: &MessagePart<'_>, octets: &'x [u8]) {
+        let number = u32::try_from(self.parts.len() + 1).unwrap_or(u32::MAX);
+        self.parts.push(Part::of(number, part, raw_body(part, octets)));
+    }
+
+    fn note_flags(&mut self, flags: PartFlags) {
+        if flags.intersects(PartFlags::LIMIT_REACHED | PartFlags::NESTING_LIMIT) {
+            self.note(Problem::TooManyParts);
+        }
+        if flags.intersects(PartFlags::MISSING_DELIMITER | PartFlags::FALLBACK_DELIMITER | PartFlags::UNTERMINATED) {
+            self.note(Problem::BrokenStructure);
+        }
+    }
+
+    fn note(&mut self, problem: Problem) {
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// The part's body before transfer decoding: borrowed, unless it lies inside an enclosed message that was itself
+/// transfer-encoded and so exists in the parser's memory only.
+fn raw_body<'x>(part: &MessagePart<'_>, octets: &'x [u8]) -> Cow<'x, [u8]> {
+    if part.message().source() == Source::Raw {
+        let range = part.offset_body() as usize..part.offset_end() as usize;
+        if let Some(body) = octets.get(range) {
+            return Cow::Borrowed(body);
+        }
+    }
+    Cow::Owned(part.raw_body().to_vec())
+}
+
+fn enclosed(part: &MessagePart<'_>, inner: &MessageRef<'_>) -> Enclosed {
+    Enclosed {
+        envelope: Envelope::of(inner),
+        filename: part.attachment_name().and_then(clean::filename),
+        is_attachment: part.content_disposition().is_some_and(|disposition| disposition.is_attachment()),
+    }
+}
+
+fn push_paragraph(text: &mut String, piece: &str) {
+    if !piece.is_empty() {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_block_ends_with_the_first_blank_line_however_lines_end() {
+        assert_eq!(header_block(b"A: 1\r\nB: 2\r\n\r\nbody\r\n\r\n"), b"A: 1\r\nB: 2\r\n\r\n");
+        assert_eq!(header_block(b"A: 1\n\nbody\n\n"), b"A: 1\n\n");
+        assert_eq!(header_block(b"A: 1\r\r\n\r\r\nbody"), b"A: 1\r\r\n\r\r\n");
+        assert_eq!(header_block(b"A: 1\r\n"), b"A: 1\r\n");
+        assert_eq!(header_block(b"\r\nbody"), b"\r\n");
+        assert_eq!(header_block(b""), b"");
+    }
+}

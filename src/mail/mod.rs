@@ -1,0 +1,21 @@
+//! WORDS: the types everything else speaks in, and the reading of MIME.
+//! Knows nothing about disks, sockets, threads or settings, and nothing of ours.
+
+mod eicar;
+pub mod event;
+mod fate;
+mod id;
+pub mod message;
+pub mod query;
+mod secret;
+pub mod text;
+mod time;
+mod verdict;
+
+pub use eicar::eicar;
+pub use event::{Event, Occurrence};
+pub use fate::Fate;
+pub use id::{AccountId, BlobId, BlobIdPrefix, Hasher, Nonce, ParseIdError};
+pub use secret::Secret;
+pub use time::{Clock, Timestamp};
+pub use verdict::{Verdict, ViewVerdict};

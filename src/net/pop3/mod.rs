@@ -1,0 +1,63 @@
+//! A POP3 session over TCP and TLS: drives [`crate::proto::pop3`], keeps its deadlines, says in sentences what failed.
+//! Knows nothing about accounts, the archive, or which message is wanted.
+
+mod connect;
+mod connection;
+mod error;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+
+pub use crate::proto::pop3::{Auth, Capabilities, Code, Expire, Listed, Listing, Login, Reply, Retrieve, Status};
+pub use error::{Cause, Class, Error, Phase};
+pub use session::{Deleted, Quit, Retrieved, Session};
+
+/// Where the server is.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+    pub tls: Tls,
+    /// The name the certificate must be for, where it is not `host`.
+    pub tls_server_name: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Tls {
+    /// TLS from the first octet (RFC 8314), port 995.
+    Implicit(Arc<ClientConfig>),
+    /// STLS before anything is said about who logs in (RFC 2595), port 110.
+    StartTls(Arc<ClientConfig>),
+    None,
+}
+
+/// How long each thing may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// To one address.
+    pub connect: Duration,
+    pub tls: Duration,
+    pub greeting: Duration,
+    /// From the greeting to the logged-in session. Servers wait for locks here.
+    pub login: Duration,
+    /// Until the first octet of a listing: servers with 100,000 messages think for long.
+    pub listing: Duration,
+    /// Between two arrivals of octets.
+    pub idle: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            tls: Duration::from_secs(20),
+            greeting: Duration::from_secs(60),
+            login: Duration::from_secs(60),
+            listing: Duration::from_secs(120),
+            idle: Duration::from_secs(120),
+        }
+    }
+}

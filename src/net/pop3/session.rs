@@ -1,0 +1,286 @@
+use std::time::Duration;
+
+use rustls::ProtocolVersion;
+use tokio::time::timeout;
+
+use super::connection::{Connection, Stream};
+use super::error::{Cause, Error, Phase};
+use super::{Deadlines, Endpoint, connect};
+use crate::proto::pop3::{Capabilities, Command, Event, Listing, Login, Reply, Retrieve, Window, Wire};
+
+/// A logged-in session (the transaction state of RFC 1939 section 5). Dropping it closes the connection without QUIT:
+/// the server then deletes nothing. After an error every further call fails with the same cause or a lost connection.
+pub struct Session {
+    place: String,
+    connection: Connection,
+    wire: Wire,
+    capabilities: Capabilities,
+    window: Window,
+    max_bytes: u64,
+    deadlines: Deadlines,
+}
+
+/// What [`Session::next`] tells. Messages come one after the other, in the order they were asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Retrieved<'a> {
+    Begin {
+        number: u32,
+    },
+    /// Octets of the message, exactly as the server keeps them.
+    Chunk(&'a [u8]),
+    /// The message is whole. `lone_dots` counts lines on which the server forgot dot-stuffing; nothing was lost.
+    End {
+        number: u32,
+        octets: u64,
+        lone_dots: u64,
+    },
+    /// It went past `max_bytes`; what came before is to be thrown away.
+    TooLarge {
+        number: u32,
+        octets: u64,
+    },
+    /// The server does not give this one; the others come all the same.
+    Refused {
+        number: u32,
+        reply: Reply,
+    },
+}
+
+/// The answer to one DELE. The server deletes at QUIT only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    pub number: u32,
+    pub reply: Reply,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quit {
+    /// What was marked is deleted.
+    Committed,
+    /// Some of it is, some is not (RFC 1939 section 6): the next listing tells.
+    Refused(Reply),
+}
+
+enum Advance {
+    /// Of so many octets, right behind what was read.
+    Chunk(usize),
+    Told(Retrieved<'static>),
+    /// The last there is to tell about a message.
+    Last(Retrieved<'static>),
+    Starved,
+}
+
+/// How long the other side may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+impl Session {
+    /// Connects, secures the line, logs in.
+    pub async fn open(endpoint: &Endpoint, login: &Login, deadlines: &Deadlines) -> Result<Self, Error> {
+        let place = format!("{}:{}", endpoint.host, endpoint.port);
+        match connect::open(endpoint, login, deadlines).await {
+            Ok((connection, wire, capabilities)) => {
+                let commands = if capabilities.pipelining() { Window::COMMANDS } else { 1 };
+                let window = Window::new(commands);
+                let deadlines = *deadlines;
+                Ok(Self { place, connection, wire, capabilities, window, max_bytes: u64::MAX, deadlines })
+            }
+            Err(cause) => Err(Error { place, cause }),
+        }
+    }
+
+    /// What the server offers once logged in.
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// `None` without TLS.
+    pub fn tls_version(&self) -> Option<ProtocolVersion> {
+        match self.connection.stream() {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.get_ref().1.protocol_version(),
+        }
+    }
+
+    /// UIDL and LIST. Sizes are missing where the server refuses LIST.
+    pub async fn list(&mut self) -> Result<Listing, Error> {
+        let mut listing = Listing::default();
+        if self.capabilities.pipelining() {
+            self.ask(&[Command::Uidl, Command::List]).await?;
+            let refusal = self.read_lines(|line| listing.add_uid(line)).await?;
+            self.read_lines(|line| listing.add_size(line)).await?;
+            self.refuse_listing(refusal)?;
+        } else {
+            self.ask(&[Command::Uidl]).await?;
+            let refusal = self.read_lines(|line| listing.add_uid(line)).await?;
+            self.refuse_listing(refusal)?;
+            self.ask(&[Command::List]).await?;
+            self.read_lines(|line| listing.add_size(line)).await?;
+        }
+        Ok(listing)
+    }
+
+    /// Queues messages for [`Self::next`]. One larger than `max_bytes` is given up; one larger than twice that ends
+    /// the session. The limit holds for all that was not asked for yet.
+    pub fn retrieve(&mut self, wanted: impl IntoIterator<Item = Retrieve>, max_bytes: u64) {
+        self.max_bytes = max_bytes;
+        self.window.queue(wanted);
+    }
+
+    /// The next thing that happens to the queued messages. `None`: the queue is drained. May be cancelled.
+    pub async fn next(&mut self) -> Result<Option<Retrieved<'_>>, Error> {
+        let chunk = loop {
+            match self.advance()? {
+                Advance::Chunk(length) => break self.connection.behind(length),
+                Advance::Told(told) => return Ok(Some(told)),
+                Advance::Last(told) => {
+                    self.window.close();
+                    return Ok(Some(told));
+                }
+                Advance::Starved if self.window.is_drained() => return Ok(None),
+                Advance::Starved => self.read_more().await?,
+            }
+        };
+        Ok(Some(Retrieved::Chunk(self.connection.octets(chunk))))
+    }
+
+    /// Takes back what was not asked for yet. What was still comes through [`Self::next`].
+    pub fn stop_retrieving(&mut self) -> Vec<Retrieve> {
+        self.window.stop()
+    }
+
+    /// DELE for each, pipelined where offered. Nothing is deleted before [`Self::quit`].
+    pub async fn delete(&mut self, numbers: &[u32]) -> Result<Vec<Deleted>, Error> {
+        let mut deleted = Vec::with_capacity(numbers.len());
+        let batch = if self.capabilities.pipelining() { Window::COMMANDS } else { 1 };
+        for numbers in numbers.chunks(batch) {
+            let commands: Vec<Command> = numbers.iter().copied().map(Command::Dele).collect();
+            self.ask(&commands).await?;
+            for &number in numbers {
+                deleted.push(Deleted { number, reply: self.read_status().await? });
+            }
+        }
+        Ok(deleted)
+    }
+
+    /// Ends the session; the server deletes what was marked.
+    pub async fn quit(mut self) -> Result<Quit, Error> {
+        self.ask(&[Command::Quit]).await?;
+        let reply = self.read_status().await?;
+        // The answer to QUIT is what counts; how the line goes down afterwards is nobody's concern.
+        drop(timeout(GOODBYE, self.connection.shutdown()).await);
+        Ok(if reply.is_ok() { Quit::Committed } else { Quit::Refused(reply) })
+    }
+
+    /// Sends commands in one write. Octets that wait before that answer nothing we asked: the dialog is out of step.
+    async fn ask(&mut self, commands: &[Command]) -> Result<(), Error> {
+        if !self.window.is_drained() || !self.wire.is_idle() {
+            return Err(self.failed(Cause::Unfinished));
+        }
+        let arrived = self.connection.fill_now().await;
+        self.event(|_| ())?;
+        match arrived {
+            Some(Err(error)) => return Err(self.failed(connect::lost(error))),
+            Some(Ok(0)) => return Err(self.closed()),
+            Some(Ok(_)) | None => {}
+        }
+        commands.iter().for_each(|command| self.wire.send(command));
+        self.connection.write(self.wire.take_output());
+        Ok(())
+    }
+
+    /// One step through what has arrived already.
+    fn advance(&mut self) -> Result<Advance, Error> {
+        let number = self.window.oldest().map_or(0, |oldest| oldest.number);
+        let told = self.event(|event| match event {
+            Event::Chunk(octets) => Some(Advance::Chunk(octets.len())),
+            Event::Begun => Some(Advance::Told(Retrieved::Begin { number })),
+            Event::BodyEnd { octets, lone_dots } => Some(Advance::Last(Retrieved::End { number, octets, lone_dots })),
+            Event::TooLarge { octets } => Some(Advance::Last(Retrieved::TooLarge { number, octets })),
+            Event::Status(reply) => Some(Advance::Last(Retrieved::Refused { number, reply })),
+            Event::Challenge(_) | Event::Line(_) | Event::LinesEnd => None,
+        })?;
+        match told {
+            None => Ok(Advance::Starved),
+            Some(Some(told)) => Ok(told),
+            Some(None) => Err(self.failed(Cause::Unfinished)),
+        }
+    }
+
+    async fn read_status(&mut self) -> Result<Reply, Error> {
+        loop {
+            let reply = self.event(|event| if let Event::Status(reply) = event { Some(reply) } else { None })?;
+            match reply {
+                Some(Some(reply)) => return Ok(reply),
+                Some(None) => return Err(self.failed(Cause::Unfinished)),
+                None => self.fill(Phase::Transfer, self.deadlines.idle).await?,
+            }
+        }
+    }
+
+    /// A whole listing, or the -ERR in its place.
+    async fn read_lines(&mut self, mut each: impl FnMut(&[u8])) -> Result<Option<Reply>, Error> {
+        let (mut phase, mut limit) = (Phase::Listing, self.deadlines.listing);
+        loop {
+            let end = self.event(|event| match event {
+                Event::Line(line) => {
+                    each(line);
+                    None
+                }
+                Event::Status(reply) => Some(Some(reply)),
+                Event::LinesEnd => Some(None),
+                _ => None,
+            })?;
+            match end {
+                Some(Some(refusal)) => return Ok(refusal),
+                Some(None) => (phase, limit) = (Phase::Transfer, self.deadlines.idle),
+                None => self.fill(phase, limit).await?,
+            }
+        }
+    }
+
+    /// UIDL that is announced, or refused with a reason, is refused for now; else for good.
+    fn refuse_listing(&self, refusal: Option<Reply>) -> Result<(), Error> {
+        match refusal {
+            None => Ok(()),
+            Some(reply) if reply.code.is_some() || self.capabilities.uidl() => {
+                Err(self.failed(Cause::NoListing { reply }))
+            }
+            Some(reply) => Err(self.failed(Cause::NoUidl { reply })),
+        }
+    }
+
+    async fn read_more(&mut self) -> Result<(), Error> {
+        while let Some(wanted) = self.window.open() {
+            self.wire.send(&Command::Retr { number: wanted.number, max_bytes: self.max_bytes });
+        }
+        self.connection.write(self.wire.take_output());
+        self.fill(Phase::Transfer, self.deadlines.idle).await
+    }
+
+    async fn fill(&mut self, phase: Phase, limit: Duration) -> Result<(), Error> {
+        match timeout(limit, self.connection.fill()).await {
+            Ok(Ok(0)) => Err(self.closed()),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failed(connect::lost(error))),
+            Err(_) => Err(self.failed(Cause::Deadline { phase, after: limit })),
+        }
+    }
+
+    /// The next event in what has arrived, as `read` makes of it. `None`: all that has arrived is dealt with.
+    fn event<T>(&mut self, read: impl FnOnce(Event<'_>) -> T) -> Result<Option<T>, Error> {
+        let mut input = self.connection.unread();
+        let event = self.wire.next(&mut input).map(|event| event.map(read));
+        let left = input.len();
+        self.connection.keep(left);
+        event.map_err(|fault| self.failed(Cause::Fault(fault)))
+    }
+
+    fn closed(&mut self) -> Error {
+        let fault = self.wire.end_of_input();
+        self.failed(Cause::Fault(fault))
+    }
+
+    fn failed(&self, cause: Cause) -> Error {
+        Error { place: self.place.clone(), cause }
+    }
+}

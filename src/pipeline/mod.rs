@@ -1,0 +1,26 @@
+//! THE FLOW: fetch, keep, scan, index, clear; one verb a file, and the one worker loop.
+//! The only place where the holds meet for writing; never prints, and learns nothing from memory that a restart would
+//! forget.
+
+mod clear;
+mod error;
+mod fetch;
+mod holds;
+mod import;
+mod index;
+mod keep;
+mod plan;
+mod progress;
+mod scan;
+mod worker;
+
+pub use clear::{Deletions, Receipt};
+pub use error::Error;
+pub use fetch::{Door, Fetched, Turns};
+pub use holds::Holds;
+pub use import::{Failure, Imported};
+pub use index::{IndexTrouble, Indexing};
+pub use keep::{Budget, Keeper, Keeping, Kept};
+pub use progress::Progress;
+pub use scan::{Engine, Scanner, ScannerState, Scanning};
+pub use worker::{Step, Wake, Work, run};

@@ -1,0 +1,260 @@
+//! What a session would do with each line of a listing, decided from the listing and the ledger alone.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::catalog::{Archived, Known};
+use crate::config::{Account, AfterArchive, DeleteWhen};
+use crate::mail::event::{Listed, Missed, Uidl};
+use crate::mail::{Fate, Timestamp};
+use crate::net::pop3;
+
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// In the archive already.
+    pub(super) known: Vec<AlreadyKept>,
+    /// To be fetched, in the order of the listing: oldest first.
+    pub(super) fetch: Vec<(pop3::Retrieve, Listed)>,
+    /// Listed, but not to be fetched now.
+    pub(super) missed: Vec<Missed>,
+    /// As `missed`, but the ledger says so already.
+    pub(super) still_missed: Vec<Fate>,
+    /// Listed by an earlier session, never fetched, and not there any more.
+    pub(super) vanished: Vec<Missed>,
+    /// Deletions that this listing shows done.
+    pub(super) gone: Vec<Listed>,
+    /// Archived, and not there any more without our doing.
+    pub(super) absent: Vec<Listed>,
+}
+
+/// A listed message that the archive holds.
+#[derive(Debug)]
+pub(super) struct AlreadyKept {
+    /// The message's number in this session.
+    pub(super) number: u32,
+    pub(super) listed: Listed,
+    pub(super) archived: Archived,
+    pub(super) since: Timestamp,
+}
+
+impl Plan {
+    pub(super) fn new(listing: &[pop3::Listed], known: &[Known], account: &Account, now: Timestamp) -> Self {
+        let ledger = Ledger::new(known);
+        let mut plan = Self::default();
+        let mut ordinals: HashMap<&[u8], u32> = HashMap::new();
+        let mut present = HashSet::new();
+        for line in listing {
+            let ordinal = ordinals.entry(&line.uid).or_default();
+            let listed = Listed { uidl: Uidl::new(&line.uid[..]), ordinal: *ordinal, listed_bytes: line.size_bytes };
+            *ordinal += 1;
+            present.insert((listed.uidl.clone(), listed.ordinal));
+            plan.place(line.number, listed, &ledger, account, now);
+        }
+        // What broke off before comes last, so that it cannot keep the others from coming.
+        plan.fetch.sort_by_key(|(_, listed)| ledger.tried(listed).is_some());
+        for absent in known.iter().filter(|row| !present.contains(&(row.listed.uidl.clone(), row.listed.ordinal))) {
+            plan.absent(absent);
+        }
+        plan
+    }
+
+    fn place(&mut self, number: u32, listed: Listed, ledger: &Ledger<'_>, account: &Account, now: Timestamp) {
+        if let Some((row, archived)) = ledger.archived(&listed) {
+            self.known.push(AlreadyKept { number, listed: row.listed.clone(), archived, since: row.fate_at });
+            return;
+        }
+        if let Some(size) = listed.listed_bytes.filter(|size| *size > account.max_message_bytes) {
+            if ledger.has_fate(&listed, &[Fate::Oversize]).is_some() {
+                self.still_missed.push(Fate::Oversize);
+                return;
+            }
+            let reason = format!("{size} octets, more than max_message_bytes; it stays on the server");
+            self.missed.push(Missed { listed, fate: Fate::Oversize, reason });
+            return;
+        }
+        if ledger.tried(&listed).is_some_and(|row| row.fate_at.after(back_off(row)) > now) {
+            self.still_missed.push(Fate::Deferred);
+            return;
+        }
+        self.fetch.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, listed));
+    }
+
+    fn absent(&mut self, row: &Known) {
+        let listed = row.listed.clone();
+        match (row.fate, row.archived, row.deleting) {
+            (_, Some(_), Some(_)) => self.gone.push(listed),
+            // An imported file is in no listing.
+            (_, Some(_), None) if listed.uidl.as_bytes().starts_with(b"file:") => {}
+            (_, Some(_), None) => self.absent.push(listed),
+            (Fate::Vanished, ..) => {}
+            (fate, None, _) => {
+                let reason = format!("was {fate}, and the server does not list it any more");
+                self.vanished.push(Missed { listed, fate: Fate::Vanished, reason });
+            }
+        }
+    }
+}
+
+/// What is known, by unique-id and ordinal. One unique-id may have meant several messages.
+struct Ledger<'a>(HashMap<(&'a Uidl, u32), Vec<&'a Known>>);
+
+impl<'a> Ledger<'a> {
+    fn new(known: &'a [Known]) -> Self {
+        let mut rows: HashMap<(&Uidl, u32), Vec<&Known>> = HashMap::with_capacity(known.len());
+        for row in known {
+            rows.entry((&row.listed.uidl, row.listed.ordinal)).or_default().push(row);
+        }
+        Self(rows)
+    }
+
+    fn rows<'l>(&'l self, listed: &'l Listed) -> &'l [&'a Known] {
+        self.0.get(&(&listed.uidl, listed.ordinal)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The same unique-id with another size is another message: servers do give an old id to new mail.
+    fn archived(&self, listed: &Listed) -> Option<(&'a Known, Archived)> {
+        self.rows(listed)
+            .iter()
+            .filter(|row| match (row.listed.listed_bytes, listed.listed_bytes) {
+                (Some(known), Some(now)) => known == now,
+                _ => true,
+            })
+            .find_map(|row| row.archived.map(|archived| (*row, archived)))
+    }
+
+    /// It was asked for before, and did not come.
+    fn tried(&self, listed: &Listed) -> Option<&'a Known> {
+        self.has_fate(listed, &[Fate::Failed, Fate::Interrupted])
+    }
+
+    fn has_fate(&self, listed: &Listed, fates: &[Fate]) -> Option<&'a Known> {
+        self.rows(listed).iter().copied().find(|row| fates.contains(&row.fate))
+    }
+}
+
+/// An hour, six hours, then once a day. What broke off is asked for twice more before it has to wait.
+const fn back_off(row: &Known) -> Duration {
+    let hours = match (row.fate, row.attempts) {
+        (Fate::Interrupted, 0..=2) => 0,
+        (_, 0 | 1) => 1,
+        (_, 2) => 6,
+        _ => 24,
+    };
+    Duration::from_secs(hours * 3600)
+}
+
+/// Whether the account's policy wants a message deleted at the server now; the reason, in words.
+pub(super) fn wants_deleted(account: &Account, kept: &AlreadyKept, now: Timestamp) -> Option<String> {
+    let AlreadyKept { archived, since, .. } = kept;
+    let far_enough = match account.delete_when {
+        DeleteWhen::Kept => true,
+        DeleteWhen::Scanned => archived.verdict.is_final(),
+        DeleteWhen::Indexed => archived.verdict.is_final() && archived.is_indexed,
+    };
+    let due = match account.after_archive {
+        AfterArchive::Keep => false,
+        AfterArchive::Delete => true,
+        AfterArchive::DeleteAfter(wait) => since.after(wait) <= now,
+    };
+    (far_enough && due).then(|| match account.after_archive {
+        AfterArchive::DeleteAfter(_) => "after_archive = { delete_after }, and its time is over".to_owned(),
+        _ => "after_archive = delete".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Archived;
+    use crate::config::{Auth, SecretSource, TlsMode};
+    use crate::mail::event::MessageRef;
+    use crate::mail::{BlobId, Nonce, Verdict};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    fn account() -> Account {
+        Account {
+            name: "sales".to_owned(),
+            host: "localhost".to_owned(),
+            port: 995,
+            tls: TlsMode::Implicit,
+            allow_cleartext: false,
+            user: "ana".to_owned(),
+            password: SecretSource::Env("PASSWORD".to_owned()),
+            auth: Auth::Auto,
+            ca_file: None,
+            pin_sha256: Vec::new(),
+            tls_server_name: None,
+            poll_every: Duration::from_secs(300),
+            after_archive: AfterArchive::Keep,
+            delete_when: DeleteWhen::Scanned,
+            max_message_bytes: 1_000,
+            multidrop: false,
+        }
+    }
+
+    fn known(uidl: &str, fate: Fate, attempts: u32) -> Known {
+        let message = MessageRef { id: BlobId::of(uidl.as_bytes()), nonce: Nonce::from_bytes([0; 32]) };
+        let archived = Archived { message, place: (1, 0), verdict: Verdict::Clean, is_indexed: true };
+        Known {
+            listed: Listed { uidl: Uidl::new(uidl), ordinal: 0, listed_bytes: Some(9) },
+            fate,
+            fate_at: NOW,
+            attempts,
+            archived: fate.is_archived().then_some(archived),
+            deleting: None,
+        }
+    }
+
+    fn plan(lines: &[(&str, u64)], known: &[Known]) -> Plan {
+        let listing: Vec<pop3::Listed> = (1..)
+            .zip(lines)
+            .map(|(number, (uid, size))| pop3::Listed { number, uid: uid.as_bytes().to_vec(), size_bytes: Some(*size) })
+            .collect();
+        Plan::new(&listing, known, &account(), NOW)
+    }
+
+    fn fetched(plan: &Plan) -> Vec<u32> {
+        plan.fetch.iter().map(|(retrieve, _)| retrieve.number).collect()
+    }
+
+    #[test]
+    fn what_is_archived_is_not_fetched_unless_its_size_says_that_it_is_another() {
+        let ledger = [known("a", Fate::Kept, 0), known("b", Fate::Duplicate, 0)];
+        assert_eq!(fetched(&plan(&[("a", 9), ("b", 9), ("c", 9)], &ledger)), [3]);
+        assert_eq!(fetched(&plan(&[("a", 8)], &ledger)), [1]);
+    }
+
+    #[test]
+    fn equal_unique_ids_of_one_listing_are_all_fetched() {
+        assert_eq!(fetched(&plan(&[("a", 9), ("a", 9)], &[known("a", Fate::Kept, 0)])), [2]);
+    }
+
+    #[test]
+    fn what_broke_off_is_asked_for_again_behind_all_others() {
+        let ledger = [known("a", Fate::Interrupted, 2)];
+        assert_eq!(fetched(&plan(&[("a", 9), ("b", 9), ("c", 9)], &ledger)), [2, 3, 1]);
+        assert_eq!(fetched(&plan(&[("a", 9), ("b", 9)], &[known("a", Fate::Interrupted, 3)])), [2]);
+    }
+
+    #[test]
+    fn what_waits_for_its_next_try_is_counted_and_not_told_again() {
+        let ledger = [known("a", Fate::Failed, 1), known("b", Fate::Oversize, 0)];
+        let plan = plan(&[("a", 9), ("b", 2_000), ("c", 2_000)], &ledger);
+        assert_eq!(plan.still_missed, [Fate::Deferred, Fate::Oversize]);
+        assert_eq!(plan.missed.len(), 1);
+        assert!(plan.fetch.is_empty());
+    }
+
+    #[test]
+    fn what_is_listed_no_more_is_noticed_by_what_it_was() {
+        let deleted = Known { deleting: Some(NOW), ..known("b", Fate::Kept, 0) };
+        let ledger =
+            [known("a", Fate::Kept, 0), deleted, known("c", Fate::Deferred, 0), known("file:/m", Fate::Kept, 0)];
+        let plan = plan(&[], &ledger);
+        assert_eq!(plan.absent, [ledger[0].listed.clone()]);
+        assert_eq!(plan.gone, [ledger[1].listed.clone()]);
+        assert_eq!(plan.vanished[0].listed, ledger[2].listed);
+        assert_eq!(plan.vanished.len(), 1);
+    }
+}

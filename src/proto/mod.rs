@@ -1,0 +1,5 @@
+//! WIRES: protocols as state machines. Bytes in, steps out.
+//! Knows nothing about tokio, sockets, files, clocks or logs.
+
+pub mod clamd;
+pub mod pop3;

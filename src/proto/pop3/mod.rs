@@ -1,0 +1,28 @@
+//! POP3 (RFC 1939, 2449, 2595, 3206, 5034) from the client's side: octets in, events out, nothing copied on the way.
+//! Knows nothing about sockets, TLS libraries, deadlines, or what becomes of a message.
+//!
+//! [`Opening`] leads from the greeting to the logged-in session and hands over its [`Wire`]; from there on the
+//! caller sends [`Command`]s and reads [`Event`]s. The dialogs in `tests/pop3/` show every behaviour.
+
+mod body;
+mod capabilities;
+mod command;
+mod fault;
+mod line;
+mod listing;
+mod opening;
+mod reply;
+mod sasl;
+mod window;
+mod wire;
+
+pub use body::stuff;
+pub use capabilities::{Capabilities, Expire};
+pub use command::Command;
+pub use fault::{Fault, Waiting};
+pub use listing::{Listed, Listing};
+pub use opening::{Auth, Login, Opening, OpeningError, Security, Step};
+pub use reply::{Code, Reply, Status};
+pub use sasl::SaslError;
+pub use window::{Retrieve, Window};
+pub use wire::{Event, Limits, Wire};

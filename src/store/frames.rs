@@ -1,0 +1,201 @@
+//! One pack file, read frame by frame.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::format::{
+    Codec, FRAME_HEADER_BYTES, FRAME_LIMIT_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackHeader,
+    RECORD_HEADER_BYTES, RecordHeader,
+};
+use super::{Error, Location, Stored};
+use crate::mail::Hasher;
+
+/// Names of packs: `00000001.open` while it grows.
+pub(super) fn pack_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:08}.open"))
+}
+
+/// The number of a pack by its file's name, if it is one.
+pub(super) fn pack_number(path: &Path) -> Option<u64> {
+    if path.extension()? != "open" {
+        return None;
+    }
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+#[derive(Debug)]
+pub(super) struct PackFile {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    pub(super) number: u64,
+}
+
+impl PackFile {
+    /// Opens a pack for reading and checks that it is the one its name says.
+    pub(super) fn open(path: PathBuf, number: u64) -> Result<Self, Error> {
+        let file = File::open(&path).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => {
+                Error::Missing { location: Location { pack: number, ordinal: 0 }, path: path.clone() }
+            }
+            _ => Error::io("open", &path)(source),
+        })?;
+        Self::checked(path, file, number)
+    }
+
+    pub(super) fn checked(path: PathBuf, file: File, number: u64) -> Result<Self, Error> {
+        let pack = Self { path, file, number };
+        let mut octets = [0; PACK_HEADER_BYTES];
+        pack.read_at(&mut octets, 0)?;
+        let header = PackHeader::decode(&octets, &pack.path)?;
+        if header.number != number {
+            return Err(Error::damaged(&pack.path, 0, format!("this is pack {}, under a wrong name", header.number)));
+        }
+        Ok(pack)
+    }
+
+    /// The header of the frame that begins at `offset`.
+    pub(super) fn frame_at(&self, offset: u64) -> Result<FrameHeader, Error> {
+        let mut octets = [0; FRAME_HEADER_BYTES];
+        self.read_at(&mut octets, offset)?;
+        FrameHeader::decode(&octets, &self.path, offset)
+    }
+
+    /// The plain octets of a frame, checked.
+    pub(super) fn payload(&self, frame: &FrameHeader) -> Result<Vec<u8>, Error> {
+        let mut stored = vec![0; frame.stored_bytes as usize];
+        self.read_at(&mut stored, frame.offset + FRAME_HEADER_BYTES as u64)?;
+        if crc32c::crc32c(&stored) != frame.checksum {
+            return Err(Error::damaged(&self.path, frame.offset, "the frame's checksum is wrong"));
+        }
+        let plain = match frame.codec {
+            Codec::None => stored,
+            Codec::Zstd => zstd::bulk::decompress(&stored, FRAME_LIMIT_BYTES)
+                .map_err(|problem| Error::damaged(&self.path, frame.offset, problem.to_string()))?,
+        };
+        if plain.len() != frame.plain_bytes as usize {
+            return Err(Error::damaged(&self.path, frame.offset, "the frame unpacks to a wrong length"));
+        }
+        Ok(plain)
+    }
+
+    /// Whether a whole frame stands at `offset`.
+    pub(super) fn has_frame_at(&self, offset: u64) -> bool {
+        self.frame_at(offset).and_then(|frame| self.payload(&frame)).is_ok()
+    }
+
+    fn read_at(&self, octets: &mut [u8], offset: u64) -> Result<(), Error> {
+        self.file.read_exact_at(octets, offset).map_err(|source| match source.kind() {
+            ErrorKind::UnexpectedEof => Error::damaged(&self.path, offset, "the file ends too early"),
+            _ => Error::io("read", &self.path)(source),
+        })
+    }
+}
+
+/// Where a frame stands and which records begin in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) offset: u64,
+    pub(super) first_ordinal: u32,
+    pub(super) records: u32,
+}
+
+impl FrameHeader {
+    pub(super) fn end(&self) -> u64 {
+        self.offset + FRAME_HEADER_BYTES as u64 + u64::from(self.stored_bytes)
+    }
+}
+
+/// Walks over all records of a part of a pack and hashes each.
+pub(super) struct Frames<'a> {
+    pack: &'a PackFile,
+    offset: u64,
+    upto: u64,
+}
+
+/// A record met on a walk.
+#[derive(Debug)]
+pub struct Walked<'a> {
+    pub stored: Stored,
+    /// Whether the octets have the hash that names them.
+    pub intact: bool,
+    /// The octets of a record that fits into one frame.
+    pub octets: Option<&'a [u8]>,
+}
+
+impl<'a> Frames<'a> {
+    pub(super) const fn new(pack: &'a PackFile, from: u64, upto: u64) -> Self {
+        Self { pack, offset: from, upto }
+    }
+
+    /// Shows every record to `visit`. Stops at the first frame that cannot be read: what lies behind it has no known
+    /// place.
+    pub(super) fn walk(mut self, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(), Error> {
+        let mut ordinal = None;
+        while self.offset < self.upto {
+            let (frame, plain) = self.next_frame()?;
+            let expected = ordinal.unwrap_or(frame.first_ordinal);
+            if frame.kind != FrameKind::Records || frame.first_ordinal != expected {
+                return Err(self.damaged(&frame, "not the frame that follows here"));
+            }
+            self.records(&frame, &plain, visit)?;
+            ordinal = Some(frame.first_ordinal + frame.records);
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, frame: &FrameHeader, plain: &[u8], visit: &mut dyn FnMut(Walked<'_>)) -> Result<(), Error> {
+        let mut at = 0;
+        for nth in 0..frame.records {
+            let header = record_header(plain, at).map_err(|problem| self.damaged(frame, &problem))?;
+            at += RECORD_HEADER_BYTES;
+            let location = Location { pack: self.pack.number, ordinal: frame.first_ordinal + nth };
+            let stored = Stored { kind: header.kind, id: header.id, size_bytes: header.size_bytes, location };
+            let here = usize::try_from(header.size_bytes).unwrap_or(usize::MAX).min(plain.len() - at);
+            let octets = &plain[at..at + here];
+            at += here;
+            let mut hasher = Hasher::new();
+            hasher.update(octets);
+            let whole = here as u64 == header.size_bytes;
+            if !whole {
+                if nth + 1 != frame.records {
+                    return Err(self.damaged(frame, "a record runs over the next one"));
+                }
+                self.rest(&mut hasher, header.size_bytes - here as u64)?;
+            }
+            visit(Walked { stored, intact: hasher.finish() == header.id, octets: whole.then_some(octets) });
+        }
+        if at != plain.len() {
+            return Err(self.damaged(frame, "octets behind the last record"));
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, hasher: &mut Hasher, mut missing: u64) -> Result<(), Error> {
+        while missing > 0 {
+            let (frame, plain) = self.next_frame()?;
+            if frame.kind != FrameKind::Continuation || plain.is_empty() || plain.len() as u64 > missing {
+                return Err(self.damaged(&frame, "not the continuation that belongs here"));
+            }
+            hasher.update(&plain);
+            missing -= plain.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn next_frame(&mut self) -> Result<(FrameHeader, Vec<u8>), Error> {
+        let frame = self.pack.frame_at(self.offset)?;
+        self.offset = frame.end();
+        Ok((frame, self.pack.payload(&frame)?))
+    }
+
+    fn damaged(&self, frame: &FrameHeader, problem: &str) -> Error {
+        Error::damaged(&self.pack.path, frame.offset, problem)
+    }
+}
+
+pub(super) fn record_header(plain: &[u8], at: usize) -> Result<RecordHeader, String> {
+    let octets = plain.get(at..at + RECORD_HEADER_BYTES).and_then(|octets| octets.try_into().ok());
+    RecordHeader::decode(octets.ok_or("the frame ends within a record's header")?)
+}

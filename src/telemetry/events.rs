@@ -1,0 +1,112 @@
+//! A message readable alone, and its facts as fields. A failure is told once, where it is handled.
+
+use std::fmt::Display;
+
+use tracing::{debug, error, info, warn};
+
+use crate::mail::event::Session;
+use crate::mail::{BlobId, Verdict};
+
+pub fn archive_opened(folder: &std::path::Path, messages: u64) {
+    info!(folder = %folder.display(), messages, "archive opened");
+}
+
+pub fn archive_closed() {
+    info!("archive closed");
+}
+
+pub fn session_started(account: &str) {
+    debug!(account, "session started");
+}
+
+pub fn session_ended(account: &str, session: &Session) {
+    let counts = &session.counts;
+    let (listed, kept, duplicates) = (counts.listed, counts.kept, counts.duplicates);
+    let (failed, deferred, oversize, deleted) = (counts.failed, counts.deferred, counts.oversize, counts.deleted);
+    match &session.error {
+        None => info!(account, listed, kept, duplicates, failed, deferred, oversize, deleted, "session ended"),
+        Some(error) => warn!(account, listed, kept, duplicates, failed, deferred, oversize, error, "session failed"),
+    }
+    if session.error.is_none() && !counts.add_up() {
+        warn!(account, listed, known = counts.known, "the session's counts do not add up");
+    }
+}
+
+pub fn quit_refused(account: &str, reply: &str) {
+    warn!(account, reply, "the server refused QUIT; the next listing tells what it deleted");
+}
+
+pub fn receipt_refused(id: &BlobId, error: &dyn Display) {
+    error!(message = %id, %error, "no receipt: the message stays on the server");
+}
+
+pub fn keep_failed(messages: usize, error: &dyn Display) {
+    error!(messages, %error, "nothing of a batch was kept; it will be fetched again");
+}
+
+pub fn stage_failed(stage: &str, error: &dyn Display) {
+    error!(stage, %error, "a stage failed; it tries again");
+}
+
+pub fn scanner_ready(engine: &str, signatures: &str) {
+    info!(engine, signatures, "scanner ready");
+}
+
+pub fn scanner_away(error: &dyn Display) {
+    warn!(%error, "the scanner is away; messages are archived and wait for it");
+}
+
+pub fn message_scanned(id: &BlobId, verdict: Verdict) {
+    match verdict {
+        Verdict::Clean => debug!(message = %id, %verdict, "scanned"),
+        _ => info!(message = %id, %verdict, "scanned"),
+    }
+}
+
+pub fn messages_indexed(messages: usize) {
+    debug!(messages, "indexed");
+}
+
+pub fn index_rebuilding(why: &dyn Display) {
+    warn!(%why, "the index is made anew; searches find what is in it so far");
+}
+
+pub fn message_unreadable(id: &BlobId, stage: &str, error: &dyn Display) {
+    error!(message = %id, stage, %error, "a message could not be worked on");
+}
+
+pub fn request_failed(kind: &str, error: &dyn Display) {
+    error!(kind, %error, "a request failed");
+}
+
+pub fn next_poll(account: &str, seconds: u64) {
+    debug!(account, seconds, "next poll");
+}
+
+pub fn sessions_cut_short() {
+    warn!("sessions that did not end in time are dropped; what they had not fetched is left for the next poll");
+}
+
+pub fn requests_cut_short() {
+    warn!("requests that were not done in time are dropped; the commands that asked do the rest themselves");
+}
+
+pub fn shutdown_cut_short() {
+    warn!("the stages did not end in time; what they had not recorded is done again at the next start");
+}
+
+pub fn config_refused(error: &dyn Display) {
+    error!(%error, "the changed configuration is refused; the old one stays in force");
+}
+
+pub fn config_reloaded(accounts: usize) {
+    info!(accounts, "configuration read again");
+}
+
+pub fn config_needs_restart() {
+    warn!("data_dir or [scan] changed; that takes effect at the next start");
+}
+
+pub fn listing_unreadable(account: &str, lines: u64) {
+    warn!(account, lines, "the server listed messages that cannot be asked for");
+}

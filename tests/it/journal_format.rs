@@ -1,0 +1,181 @@
+//! `schemas/journal.md` names every kind of event with its fields, and its commitments open as it says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use poplar::archive::{Archive, Depth};
+use poplar::catalog::{Catalog, Told};
+use poplar::journal::Entry;
+use poplar::mail::event::{
+    AccountAdded, Deleting, Event, Kept, Listed, MessageRef, Missed, Scanned, Session, SessionCounts, Sighted,
+    Sighting, Uidl, Verified,
+};
+use poplar::mail::{AccountId, BlobId, Clock, Fate, Nonce, Occurrence, Timestamp, Verdict, ViewVerdict};
+use poplar::store::{Append, Writer};
+use ring::digest::{SHA256, digest};
+use serde_json::Value;
+
+use crate::support::document::{between, cells, words};
+
+const DOCUMENT: &str = include_str!("../../schemas/journal.md");
+
+#[test]
+fn every_kind_has_the_fields_of_the_document() {
+    let mut documented = kinds();
+    for event in every_kind() {
+        let entry = Entry::new(&Occurrence { at: Timestamp::from_millis(1_700_000_000_000), event });
+        let leaf = object(&entry.leaf);
+        let record = object(&entry.record);
+        let kind = leaf["kind"].as_str().unwrap();
+        let (in_leaf, in_event) = documented.remove(kind).unwrap_or_else(|| panic!("{kind} is not in the document"));
+        assert_eq!(keys(&leaf), with(&in_leaf, &["v", "kind", "time", "commit"]), "leaf of {kind}");
+        assert_eq!(keys(&record["event"]), with(&in_event, &["kind"]), "event of {kind}");
+        assert_eq!(keys(&record), with(&[], &["v", "nonce", "at", "event"]), "record of {kind}");
+        assert_eq!(leaf.to_string().into_bytes(), entry.leaf, "{kind} is not canonical");
+    }
+    assert!(documented.is_empty(), "the program does not know {:?}", documented.keys());
+}
+
+#[test]
+fn commitments_open_as_the_document_says() {
+    for event in every_kind() {
+        let entry = Entry::new(&Occurrence { at: Timestamp::from_millis(0), event });
+        assert_opens(&entry.leaf, &entry.record);
+    }
+}
+
+/// A session that missed so much that its private record takes several frames.
+#[test]
+fn verify_opens_the_commitment_of_a_long_record_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = Catalog::open(folder.path()).unwrap();
+    let mut writer = Writer::open(&folder.path().join("packs"), [1; 16], &[]).unwrap();
+    let mut keep = |event: &Event, leaf: &[u8]| {
+        let occurrence = Occurrence { at: Timestamp::from_millis(0), event: event.clone() };
+        let record = Entry::new(&occurrence).record;
+        let (durable, extents) = writer.append(&[Append::Private(&record)], occurrence.at).unwrap();
+        let place = (durable[0].location().pack, durable[0].location().ordinal);
+        let leaf = if leaf.is_empty() { leaf_of(&record) } else { leaf.to_vec() };
+        let extents: Vec<_> = extents.iter().map(|extent| (extent.pack, extent.bytes, extent.records)).collect();
+        catalog.commit(&extents, &[Told::stored(occurrence, leaf, place, None)]).unwrap();
+        record.len()
+    };
+    let events = every_kind();
+    keep(&events[3], b"");
+    let Event::Session(mut session) = events[6].clone() else { panic!("not a session") };
+    session.missed = vec![session.missed[0].clone(); 20_000];
+    let session = Event::Session(session);
+    assert!(keep(&session, b"") > 1 << 20);
+    let damage = || {
+        let archive = Archive::open(folder.path(), Clock::system()).unwrap();
+        archive.verify(Depth::Full, &mut |_, _| {}).damage
+    };
+    assert_eq!(damage(), []);
+    keep(&session, br#"{"commit":"of another record"}"#);
+    let damage = damage();
+    assert_eq!(damage.len(), 1);
+    assert_eq!(damage[0].problem, "does not commit to its private record");
+}
+
+/// A leaf that commits to a record, and says nothing else.
+fn leaf_of(record: &[u8]) -> Vec<u8> {
+    let nonce = &object(record)["nonce"];
+    let commit = commitment(b"poplar/record/v1\n", nonce, digest(&SHA256, record).as_ref());
+    format!(r#"{{"commit":"{commit}"}}"#).into_bytes()
+}
+
+/// Checks both commitments of an entry from the words of the document alone.
+pub(crate) fn assert_opens(leaf: &[u8], record: &[u8]) {
+    let (leaf, opened) = (object(leaf), object(record));
+    let commit = commitment(b"poplar/record/v1\n", &opened["nonce"], digest(&SHA256, record).as_ref());
+    assert_eq!(leaf["commit"], Value::String(commit));
+    let message = &opened["event"]["message"];
+    let blob = message.is_object().then(|| {
+        let id = octets(&message["id"]);
+        Value::String(commitment(b"poplar/blob/v1\n", &message["nonce"], &id))
+    });
+    assert_eq!(leaf.get("blob"), blob.as_ref());
+}
+
+fn commitment(domain: &[u8], nonce: &Value, hash: &[u8]) -> String {
+    let octets = digest(&SHA256, &[domain, &octets(nonce), hash].concat());
+    octets.as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
+fn octets(hex: &Value) -> Vec<u8> {
+    let digits = hex.as_str().unwrap();
+    let octets: Vec<u8> =
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
+    assert_eq!(octets.len(), 32);
+    octets
+}
+
+/// Kind → fields of leaf, fields of event, from the table of kinds.
+fn kinds() -> BTreeMap<String, (Vec<String>, Vec<String>)> {
+    let rows = between(DOCUMENT, "<!-- kinds -->").lines().skip(2);
+    rows.map(|row| {
+        let cells = cells(row);
+        (words(cells[0])[0].clone(), (words(cells[1]), words(cells[2])))
+    })
+    .collect()
+}
+
+fn with(some: &[String], more: &[&str]) -> BTreeSet<String> {
+    some.iter().cloned().chain(more.iter().map(|&word| word.to_owned())).collect()
+}
+
+fn keys(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
+}
+
+fn object(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap()
+}
+
+/// One event of each kind, with nothing left out.
+fn every_kind() -> Vec<Event> {
+    let account = AccountId::from_bytes([1; 16]);
+    let message = MessageRef { id: BlobId::of(b"octets"), nonce: Nonce::from_bytes([7; 32]) };
+    let listed = Listed { uidl: Uidl::new("u 1"), ordinal: 0, listed_bytes: Some(6) };
+    let sighting = Sighting { account, listed: listed.clone() };
+    let words = |text: &str| text.to_owned();
+    vec![
+        Event::Created { archive: words("01"), version: words("0.1.0") },
+        Event::Started { version: words("0.1.0") },
+        Event::Stopped { version: words("0.1.0") },
+        Event::AccountAdded(AccountAdded {
+            account,
+            name: words("sales"),
+            host: Some(words("pop.example.org")),
+            user: Some(words("ana")),
+        }),
+        Event::Kept(Kept { message, size_bytes: 6, header: BlobId::of(b"head"), sighting: sighting.clone() }),
+        Event::Sighted(Sighted { message, sighting: sighting.clone() }),
+        Event::Session(Session {
+            account,
+            started: Timestamp::from_millis(0),
+            counts: SessionCounts { listed: 1, oversize: 1, ..SessionCounts::default() },
+            missed: vec![Missed { listed: listed.clone(), fate: Fate::Oversize, reason: words("too large") }],
+            gone: vec![listed.clone()],
+            absent: vec![listed],
+            error: Some(words("the server went away")),
+        }),
+        Event::Scanned(Scanned {
+            message,
+            verdict: Verdict::Infected,
+            views: vec![ViewVerdict {
+                view: words("raw"),
+                blob: message.id,
+                size_bytes: 6,
+                verdict: Verdict::Infected,
+                detail: Some(words("A-Signature")),
+                engine: words("ClamAV 1.4.6"),
+                signatures: words("27000"),
+                transport: words("instream"),
+                scanned: Timestamp::from_millis(0),
+                duration_ms: 1,
+            }],
+        }),
+        Event::Deleting(Deleting { message, sighting, reason: words("delete") }),
+        Event::Verified(Verified { messages: 1, packs: 1, bytes: 6, damage: vec![words("pack 1: is not there")] }),
+    ]
+}

@@ -1,0 +1,26 @@
+//! The one integration binary.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "tests lay files, speak to sockets as outsiders do, and fail by panicking"
+)]
+
+mod architecture;
+mod clamd;
+mod config;
+mod crash;
+mod documents;
+mod dovecot;
+mod index;
+mod journal_format;
+mod json_schemas;
+mod message;
+mod pop3_dialogs;
+mod pop3_dovecot;
+mod pop3_net;
+mod pop3_tls;
+mod query;
+mod spine;
+mod store_format;
+mod support;

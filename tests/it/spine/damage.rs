@@ -1,0 +1,231 @@
+//! What becomes of an archive is named, and nothing is made worse.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use poplar::archive::Depth;
+use poplar::mail::BlobId;
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::support::dovecot::Dovecot;
+use crate::support::poplar::{Account, Archive, files_below, mail};
+
+fn a_mail(n: usize) -> Vec<u8> {
+    mail(&format!("number {n}"), "body")
+}
+
+/// Three messages, imported and indexed; they wait for a scanner.
+fn archive() -> Archive {
+    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    fs::create_dir(archive.path("mail")).unwrap();
+    (0..3).for_each(|n| fs::write(archive.path(&format!("mail/{n}.eml")), a_mail(n)).unwrap());
+    let folder = archive.path("mail");
+    assert_eq!(archive.run(&["import", "--wait", "0s", folder.to_str().unwrap()]).code, 75);
+    archive.assert_sound();
+    archive
+}
+
+fn pack(archive: &Archive) -> PathBuf {
+    archive.data_dir().join("packs/00000001.open")
+}
+
+/// A word with SQLite behind poplar's back.
+fn sql(archive: &Archive, statement: &str) {
+    Connection::open(archive.data_dir().join("catalog.db")).unwrap().execute_batch(statement).unwrap();
+}
+
+/// The objects that `verify` names; there must be some.
+fn damaged(archive: &Archive, arguments: &[&str]) -> Vec<String> {
+    let ended = archive.run(&[&["--json", "verify"], arguments].concat());
+    ended.assert_said(1, "damage: ");
+    let report: Value = ended.json();
+    let damage = report["damage"].as_array().unwrap();
+    assert!(damage.iter().all(|damage| !damage["problem"].as_str().unwrap().is_empty()), "{report}");
+    damage.iter().map(|damage| damage["object"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_flipped_bit_is_found_wherever_it_is() {
+    let archive = archive();
+    let file = File::options().read(true).write(true).open(pack(&archive)).unwrap();
+    let length = file.metadata().unwrap().len();
+    for at in [0, 17, length / 3, length / 2, length - 1] {
+        let flip = || {
+            let mut octet = [0];
+            file.read_exact_at(&mut octet, at).unwrap();
+            file.write_all_at(&[octet[0] ^ 0x10], at).unwrap();
+        };
+        flip();
+        let objects = damaged(&archive, &[]);
+        assert!(objects.contains(&"pack 1".to_owned()), "byte {at}: {objects:?}");
+        flip();
+        archive.assert_sound();
+    }
+}
+
+#[test]
+fn the_messages_behind_the_damage_are_named_and_new_mail_still_comes_in() {
+    let archive = archive();
+    let file = File::options().read(true).write(true).open(pack(&archive)).unwrap();
+    // Behind the header of the pack and of the first frame: the frame's octets.
+    file.write_all_at(&[0xff; 16], 200).unwrap();
+    let id = BlobId::of(&a_mail(0)).to_string();
+    let objects = damaged(&archive, &[]);
+    assert!(objects.contains(&format!("message {id}")), "{objects:?}");
+    let shown = archive.run(&["show", &id, "--raw"]);
+    shown.assert_said(1, "00000001.open: damaged at byte");
+
+    let fresh = archive.path("fresh.eml");
+    fs::write(&fresh, a_mail(9)).unwrap();
+    assert_eq!(archive.run(&["import", "--wait", "0s", fresh.to_str().unwrap()]).code, 75);
+    assert_eq!(archive.raw(&BlobId::of(&a_mail(9)).to_string()), a_mail(9));
+    assert!(damaged(&archive, &[]).contains(&format!("message {id}")));
+}
+
+#[test]
+fn a_pack_that_is_gone_is_named() {
+    let archive = archive();
+    fs::remove_file(pack(&archive)).unwrap();
+    assert_eq!(damaged(&archive, &["--quick"]), ["pack 1"]);
+    let objects = damaged(&archive, &[]);
+    for n in 0..3 {
+        assert!(objects.contains(&format!("message {}", BlobId::of(&a_mail(n)))), "{objects:?}");
+    }
+    archive.run(&["show", &BlobId::of(&a_mail(0)).to_string(), "--raw"]).assert_said(1, "pack 1 is not there");
+}
+
+#[test]
+fn mail_that_comes_in_while_a_pack_is_checked_is_no_damage() {
+    let archive = archive();
+    let import = |name: &str, n: usize| {
+        let file = archive.path(name);
+        fs::write(&file, a_mail(n)).unwrap();
+        assert_eq!(archive.run(&["import", "--wait", "0s", file.to_str().unwrap()]).code, 75);
+    };
+    // A pack that is too short is left alone, and a second one begun.
+    let file = File::options().write(true).open(pack(&archive)).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+    import("second.eml", 8);
+
+    let opened = poplar::archive::Archive::open(&archive.data_dir(), poplar::mail::Clock::system()).unwrap();
+    let mut fresh = Some(9);
+    let report = opened.verify(Depth::Full, &mut |_, _| fresh.take().into_iter().for_each(|n| import("third.eml", n)));
+    let damage = report.damage;
+    assert!(damage.iter().any(|damage| damage.object == "pack 1"), "{damage:?}");
+    assert!(damage.iter().all(|damage| !damage.problem.contains("pack 2")), "{damage:?}");
+}
+
+#[test]
+fn what_was_checked_is_told_even_where_it_cannot_be_put_on_record() {
+    let archive = archive();
+    sql(&archive, "CREATE TRIGGER full BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    let ended = archive.run(&["--json", "verify"]);
+    ended.assert_said(1, "poplar: that this was checked is not on record: ");
+    ended.assert_said(1, "no room");
+    let report = ended.json();
+    assert_eq!((&report["checked"]["messages"], &report["damage"]), (&3.into(), &serde_json::json!([])), "{report}");
+    assert!(report["unrecorded"].as_str().unwrap().contains("no room"), "{report}");
+
+    sql(&archive, "DROP TRIGGER full");
+    assert_eq!(archive.json(&["verify"])["unrecorded"], Value::Null);
+}
+
+#[test]
+fn a_catalog_that_cannot_be_read_is_damage_beside_the_rest() {
+    let archive = archive();
+    sql(&archive, "PRAGMA legacy_alter_table = ON; ALTER TABLE message RENAME TO lost");
+    let file = File::options().write(true).open(pack(&archive)).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+    let objects = damaged(&archive, &[]);
+    assert!(objects.contains(&"catalog.db".to_owned()) && objects.contains(&"pack 1".to_owned()), "{objects:?}");
+}
+
+#[test]
+fn what_cannot_be_scanned_or_indexed_is_counted_and_means_later() {
+    let mut archive = archive();
+    File::options().write(true).open(pack(&archive)).unwrap().write_all_at(&[0xff; 16], 200).unwrap();
+    archive.set_clamd("managed");
+    archive.configure(&[]);
+    let fresh = archive.path("fresh.eml");
+    fs::write(&fresh, a_mail(9)).unwrap();
+    let ended = archive.run(&["--json", "import", fresh.to_str().unwrap()]);
+    ended.assert_said(75, "3 messages wait for the scanner: ");
+    ended.assert_said(75, "00000001.open: damaged at byte");
+    let told = ended.json();
+    assert_eq!((&told["kept"], &told["unscanned"], &told["unindexed"]), (&1.into(), &3.into(), &0.into()), "{told}");
+
+    sql(&archive, "INSERT INTO work (stage, message, due_ms, stuck) SELECT 'index', number, 0, 1 FROM message");
+    let ended = archive.run(&["--json", "import", fresh.to_str().unwrap()]);
+    ended.assert_said(75, "4 messages wait for the index\n");
+}
+
+#[test]
+fn an_account_that_fails_on_this_side_leaves_the_others_their_mail() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Dovecot::start(folder.path());
+    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    archive.configure(&[Account::implicit(&server, "bob"), Account::implicit(&server, "tester")]);
+    assert_eq!(archive.run(&["fetch", "tester", "--keep-only"]).code, 0);
+    server.deliver("tester", &a_mail(0));
+    sql(
+        &archive,
+        "CREATE TRIGGER bob BEFORE INSERT ON account WHEN NEW.name = 'bob' BEGIN SELECT RAISE(ABORT, 'no bob'); END",
+    );
+    let ended = archive.run(&["--json", "fetch", "--keep-only"]);
+    ended.assert_said(1, "poplar: account bob: ");
+    let told = ended.json();
+    assert!(told["accounts"][0]["error"].as_str().unwrap().contains("no bob"), "{told}");
+    assert_eq!((&told["accounts"][1]["kept"], &told["accounts"][1]["error"]), (&1.into(), &Value::Null), "{told}");
+}
+
+#[test]
+fn a_lost_catalog_is_not_replaced_by_an_empty_one() {
+    let archive = archive();
+    fs::rename(archive.data_dir().join("catalog.db"), archive.path("aside.db")).unwrap();
+    let mail = archive.path("mail");
+    archive.run(&["import", mail.to_str().unwrap()]).assert_said(1, "there is no catalog, but there are packs beside");
+    fs::rename(archive.path("aside.db"), archive.data_dir().join("catalog.db")).unwrap();
+    archive.assert_sound();
+}
+
+#[test]
+fn a_damaged_index_is_named_and_made_anew_at_the_next_start() {
+    let archive = archive();
+    for file in files_below(&archive.data_dir().join("index")) {
+        if !file.ends_with("meta.json") {
+            continue;
+        }
+        fs::write(file, "{ not an index").unwrap();
+    }
+    assert_eq!(damaged(&archive, &[])[0], "index");
+    assert_rebuilt(&archive);
+}
+
+#[test]
+fn a_lost_index_is_named_and_made_anew_at_the_next_start() {
+    let archive = archive();
+    fs::remove_dir_all(archive.data_dir().join("index")).unwrap();
+    assert_eq!(damaged(&archive, &[])[0], "index");
+    assert_rebuilt(&archive);
+}
+
+#[test]
+fn rotten_octets_of_the_index_are_named() {
+    let archive = archive();
+    let files = files_below(&archive.data_dir().join("index"));
+    let store = files.iter().find(|file| file.extension().is_some_and(|ending| ending == "store")).unwrap();
+    let length = store.metadata().unwrap().len();
+    File::options().write(true).open(store).unwrap().write_all_at(&[0xff; 8], length / 2).unwrap();
+    let objects = damaged(&archive, &[]);
+    assert!(objects.iter().any(|object| object.starts_with("index/")), "{objects:?}");
+}
+
+fn assert_rebuilt(archive: &Archive) {
+    let fresh = archive.path("fresh.eml");
+    fs::write(&fresh, a_mail(9)).unwrap();
+    assert_eq!(archive.run(&["import", "--wait", "0s", fresh.to_str().unwrap()]).code, 75);
+    assert_eq!(archive.found("subject:number").len(), 4);
+    archive.assert_sound();
+}

@@ -1,0 +1,11 @@
+//! The spine through the real program: real Dovecot, real clamd, a folder of its own for each test.
+
+mod clear;
+mod daemon;
+mod damage;
+mod disk;
+mod fetch;
+mod import;
+mod readers;
+mod reading;
+mod trouble;

@@ -1,0 +1,6 @@
+//! What several tests need: real servers in temporary folders. Knows nothing of what the tests claim.
+
+pub(crate) mod clamd;
+pub(crate) mod document;
+pub(crate) mod dovecot;
+pub(crate) mod poplar;
