@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mail::{BlobId, Nonce, Occurrence};
 
+use super::Error;
 use super::leaf::{Commitment, leaf};
 
 /// Both halves of one event, ready to be written.
@@ -33,14 +34,6 @@ struct Record {
     nonce: Nonce,
     #[serde(flatten)]
     occurrence: Occurrence,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("a private record is not what the journal writes: {0}")]
-    Malformed(#[from] serde_json::Error),
-    #[error("a private record has version {0}; this poplar reads version 1: use a newer one")]
-    Version(u32),
 }
 
 /// What a private record says, and the commitment that its leaf must carry.

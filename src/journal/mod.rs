@@ -1,9 +1,26 @@
-//! PROOF: the two halves of every event of record, as octets (`schemas/journal.md`): the leaf that goes into the
-//! Merkle log, and the private record that the leaf commits to.
+//! PROOF: what happened, so that it can be shown (`schemas/journal.md`): the two halves of every event of record, the Merkle
+//! log of the leaves with its signed checkpoints, and proofs out of it.
 //! Knows nothing about packs, SQL or who did it, and puts nothing personal into a leaf.
 
+mod checkpoint;
+mod edge;
 mod entry;
+mod error;
+mod hash;
+mod key;
 mod leaf;
+mod log;
+mod reader;
+mod sweep;
+mod tile;
+mod tree;
+mod write;
 
-pub use entry::{Entry, Error, read_record};
+pub use checkpoint::{Checkpoint, PackMark};
+pub use entry::{Entry, read_record};
+pub use error::Error;
+pub use hash::Hash;
+pub use key::{Signer, VerifierKey};
 pub use leaf::{Commitment, LEAF_LIMIT_BYTES};
+pub use log::Log;
+pub use reader::LogReader;

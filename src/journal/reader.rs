@@ -1,0 +1,89 @@
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::checkpoint::CHECKPOINT;
+use super::key::VerifierKey;
+use super::tile::{TILE, TILE_WIDTH};
+use super::tree::Tree;
+use super::{Checkpoint, Error};
+
+/// For everybody: beside the owner, or over a copy. Shows the tree of the checkpoint that was there when it was opened.
+#[derive(Debug)]
+pub struct LogReader {
+    pub(super) journal: PathBuf,
+    key: VerifierKey,
+    pub(super) checkpoint: Checkpoint,
+    tree: OnceLock<Tree>,
+}
+
+impl LogReader {
+    /// Opens the log in the folder `journal`; `None` where nothing was signed yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Signature`] where the checkpoint is not signed by the `key` beside it, [`Error::NotAPrefix`] where there are tiles
+    /// without a checkpoint. Whether that key is the right one, only its owner can say.
+    pub fn open(journal: &Path) -> Result<Option<Self>, Error> {
+        if !journal.join(CHECKPOINT).exists() {
+            let problem = || format!("{CHECKPOINT} is not there, though it was before the first tile");
+            let tiles = journal.join(TILE).exists();
+            return if tiles {
+                Err(Error::NotAPrefix { path: journal.to_owned(), problem: problem() })
+            } else {
+                Ok(None)
+            };
+        }
+        let key = VerifierKey::read(journal)?;
+        let checkpoint = Checkpoint::read(journal, &key)?;
+        Ok(checkpoint.map(|checkpoint| Self { journal: journal.to_owned(), key, checkpoint, tree: OnceLock::new() }))
+    }
+
+    pub const fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The key that stands beside the checkpoint.
+    pub const fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// The leaf with this index, followed up to the signed root.
+    pub fn leaf(&self, index: u64) -> Result<Vec<u8>, Error> {
+        self.tree()?.leaf(index)
+    }
+
+    /// Shows `visit` the index and octets of every leaf from `from` on, each followed up to the signed root.
+    pub fn leaves<E: From<Error>>(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let width = TILE_WIDTH as u64;
+        let tree = self.tree()?;
+        for number in from / width..self.checkpoint.size().div_ceil(width) {
+            for (index, leaf) in (number * width..).zip(tree.bundle(number)?) {
+                if index >= from {
+                    visit(index, &leaf)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the log goes on from an `earlier` checkpoint: it has at least as many leaves, and the first of them are the
+    /// ones which that one signed. A checkpoint kept elsewhere shows so that history was not written anew.
+    pub fn continues(&self, earlier: &Checkpoint) -> Result<bool, Error> {
+        if earlier.size() > self.checkpoint.size() {
+            return Ok(false);
+        }
+        Ok(self.tree()?.root_at(earlier.size())? == earlier.root())
+    }
+
+    pub(super) fn tree(&self) -> Result<&Tree, Error> {
+        if let Some(tree) = self.tree.get() {
+            return Ok(tree);
+        }
+        let tree = Tree::open(&self.journal, &self.checkpoint)?;
+        Ok(self.tree.get_or_init(|| tree))
+    }
+}
