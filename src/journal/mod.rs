@@ -10,10 +10,12 @@ mod hash;
 mod key;
 mod leaf;
 mod log;
+mod proof;
 mod reader;
 mod sweep;
 mod tile;
 mod tree;
+mod verify;
 mod write;
 
 pub use checkpoint::{Checkpoint, PackMark};
@@ -23,4 +25,5 @@ pub use hash::Hash;
 pub use key::{Signer, VerifierKey};
 pub use leaf::{Commitment, LEAF_LIMIT_BYTES};
 pub use log::Log;
+pub use proof::{Proof, Proven};
 pub use reader::LogReader;
