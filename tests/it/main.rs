@@ -13,6 +13,7 @@ mod crash;
 mod documents;
 mod dovecot;
 mod index;
+mod journal;
 mod journal_format;
 mod json_schemas;
 mod message;
