@@ -23,7 +23,8 @@ fn a_flipped_bit_anywhere_is_found() {
         assert_eq!(found(&bench), Vec::<String>::new());
         for (name, octets) in files(&bench.journal()) {
             let path = bench.journal().join(&name);
-            for at in 0..octets.len() {
+            let step = if every_bit { 1 } else { 13 };
+            for at in (0..octets.len()).step_by(step) {
                 for bit in (0..8).filter(|bit| every_bit || at % 8 == *bit) {
                     let mut flipped = octets.clone();
                     flipped[at] ^= 1 << bit;
