@@ -52,7 +52,7 @@ impl Edge {
     pub(super) fn push(
         &mut self,
         leaf: Hash,
-        full: &mut dyn FnMut(Tile, &[Hash]) -> Result<(), Error>,
+        mut full: impl FnMut(Tile, &[Hash]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.size += 1;
         let mut hash = leaf;

@@ -16,7 +16,7 @@ pub enum Error {
     Damaged { path: PathBuf, problem: String },
 
     /// No signature by the key that counts.
-    #[error("{what} is not signed by the key {key}: {problem}. Do not trust it; restore the journal from a backup")]
+    #[error("{what} is not signed by the key {key}: {problem}. Do not trust what it covers")]
     Signature { what: String, key: String, problem: String },
 
     /// What lies in the folder is not the tree that was signed.

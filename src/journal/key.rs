@@ -35,7 +35,12 @@ impl VerifierKey {
 
     pub(super) fn read(journal: &Path) -> Result<Self, Error> {
         let path = journal.join(KEY);
-        let octets = fs::read(&path).map_err(Error::io("read", &path))?;
+        let octets = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::damaged(&path, "it is not there"));
+            }
+            read => read.map_err(Error::io("read", &path))?,
+        };
         let line = String::from_utf8(octets).ok().and_then(|text| text.strip_suffix('\n').map(str::to_owned));
         let parsed = line
             .ok_or_else(|| "not one line of text".to_owned())

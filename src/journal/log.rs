@@ -19,10 +19,12 @@ pub struct Log {
     tree: Tree,
     /// The entries that no full bundle holds yet, as the partial bundle has them.
     bundle: Vec<u8>,
+    swept: bool,
 }
 
 impl Log {
-    /// Opens the log in the folder `journal`, empty where there is no checkpoint yet, and sweeps out what a crash left.
+    /// Opens the log in the folder `journal`, empty where there is no checkpoint yet. Changes nothing: the
+    /// caller can still compare [`Log::size`] with what it knows, and leave alone what somebody put back.
     ///
     /// # Errors
     ///
@@ -40,8 +42,7 @@ impl Log {
             None => Tree::new(journal, Edge::default()),
         };
         let bundle = partial_bundle(&tree)?;
-        sweep(journal, tree.edge().size())?;
-        Ok(Self { journal: journal.to_owned(), signer, checkpoint, tree, bundle })
+        Ok(Self { journal: journal.to_owned(), signer, checkpoint, tree, bundle, swept: false })
     }
 
     /// Leaves under the checkpoint; the next one gets this index.
@@ -54,12 +55,17 @@ impl Log {
     }
 
     /// Adds `leaves` in their order, and signs the tree with the marks of the open packs. When it returns, the leaves are
-    /// on disk under a checkpoint that is. Without leaves it signs the marks alone, if they are new.
+    /// on disk under a checkpoint that is. Without leaves it signs the marks alone, if they are new. The first call sweeps out
+    /// what a crash left.
     ///
     /// # Errors
     ///
     /// The log is as it was, and so is the checkpoint, or the new one is already there: append the same leaves again.
     pub fn append(&mut self, leaves: &[Vec<u8>], packs: &[PackMark]) -> Result<&Checkpoint, Error> {
+        if !self.swept {
+            sweep(&self.journal, self.size())?;
+            self.swept = true;
+        }
         if self.checkpoint.is_none() {
             // Tiles without any checkpoint then always mean that somebody took it away.
             self.publish(&self.tree.edge().clone(), packs)?;
@@ -69,7 +75,7 @@ impl Log {
         let mut batch = Batch::new(&self.journal);
         for leaf in leaves {
             push_entry(&mut bundle, leaf)?;
-            edge.push(Hash::leaf(leaf), &mut |tile, hashes| batch.hashes(tile, hashes))?;
+            edge.push(Hash::leaf(leaf), |tile, hashes| batch.hashes(tile, hashes))?;
             if edge.size().is_multiple_of(TILE_WIDTH as u64) {
                 let number = edge.size() / TILE_WIDTH as u64 - 1;
                 batch.write(Tile { kind: Kind::Entries, number, width: TILE_WIDTH }, &bundle)?;

@@ -56,7 +56,7 @@ impl LogReader {
     pub fn leaves<E: From<Error>>(
         &self,
         from: u64,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let width = TILE_WIDTH as u64;
         let tree = self.tree()?;

@@ -5,13 +5,16 @@ use super::edge::Edge;
 use super::tile::{Kind, TILE_WIDTH, Tile};
 use super::{Checkpoint, Error, Hash};
 
+/// Number and hashes of a tile.
+type Read = (u64, Arc<[Hash]>);
+
 /// The tree that a checkpoint signs, read from its tiles. Every hash it hands out was followed up to the signed root.
 #[derive(Debug)]
 pub(super) struct Tree {
     journal: PathBuf,
     edge: Edge,
     /// The full tile last read of each level: whoever goes from leaf to leaf reads each tile once.
-    read: Mutex<Vec<Option<(u64, Arc<[Hash]>)>>>,
+    read: Mutex<Vec<Option<Read>>>,
 }
 
 impl Tree {

@@ -33,6 +33,7 @@ fn what_a_crash_leaves_beyond_the_checkpoint_does_not_count() {
             assert_eq!(bench.verify(), [], "{before} to {after}, cut at {cut}");
             let mut log = bench.log();
             assert_eq!(log.size(), before);
+            log.append(&[], &[mark(3)]).unwrap();
             assert!(files(&bench.journal()) == old, "{before} to {after}: not swept");
             log.append(&leaves(before, after), &[mark(3)]).unwrap();
             assert!(files(&bench.journal()) == finished, "{before} to {after}: not the same");
@@ -41,7 +42,7 @@ fn what_a_crash_leaves_beyond_the_checkpoint_does_not_count() {
 }
 
 #[test]
-fn partial_files_that_a_crash_left_behind_are_swept_at_open() {
+fn partial_files_that_a_crash_left_behind_are_swept() {
     for (before, after) in [(1, 2), (255, 256), (250, 600), (300, 66_000)] {
         let bench = Bench::with(before);
         let old = files(&bench.journal());
@@ -50,7 +51,7 @@ fn partial_files_that_a_crash_left_behind_are_swept_at_open() {
         let partials: Vec<_> = old.into_iter().filter(|(name, _)| name.contains(".p/")).collect();
         lay(&bench.journal(), &partials);
         assert_eq!(bench.verify(), []);
-        assert_eq!(bench.log().size(), after);
+        bench.log().append(&[], &[mark(3)]).unwrap();
         assert!(files(&bench.journal()) == finished, "{before} to {after}: not swept");
     }
 }
@@ -68,6 +69,19 @@ fn a_checkpoint_that_is_gone_is_not_an_empty_log() {
             assert!(matches!(LogReader::open(&bench.journal()), Err(Error::NotAPrefix { .. })));
         }
     }
+}
+
+/// Whoever put back only the checkpoint must still be able to take that back.
+#[test]
+fn opening_removes_nothing() {
+    let bench = Bench::with(300);
+    let checkpoint = fs::read(bench.journal().join("checkpoint")).unwrap();
+    bench.log().append(&leaves(300, 700), &[]).unwrap();
+    fs::write(bench.journal().join("checkpoint"), checkpoint).unwrap();
+    let before = files(&bench.journal());
+    assert_eq!(bench.log().size(), 300);
+    assert!(files(&bench.journal()) == before);
+    assert_eq!(bench.verify(), []);
 }
 
 #[test]

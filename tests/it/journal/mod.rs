@@ -4,6 +4,7 @@
 mod check_proof;
 mod crash;
 mod damage;
+mod example;
 mod log;
 mod proof;
 
