@@ -192,7 +192,7 @@ impl Expected {
         let ordinal = stored.location.ordinal;
         report.checked.bytes += stored.size_bytes;
         if !record.intact {
-            report.found(&format!("record {ordinal} of {pack}"), "its octets do not have their hash".to_owned());
+            report.found(&format!("record {ordinal} of {pack}"), record.problem.unwrap_or_default().to_owned());
         }
         match stored.kind {
             RecordKind::Message => {
@@ -213,6 +213,7 @@ impl Expected {
                     (None, _) => {}
                 }
             }
+            RecordKind::Part => {}
         }
     }
 }

@@ -242,7 +242,7 @@ fn open(folder: &Path, clock: Clock) -> Result<(Holds, store::Writer), Error> {
         .into_iter()
         .map(|(pack, bytes, records)| store::Extent { pack, bytes, records })
         .collect();
-    let writer = store::Writer::open(&packs, *archive.as_bytes(), &extents)?;
+    let writer = store::Writer::open(&packs, *archive.as_bytes(), &extents, &[])?;
     let spool = holds.spool();
     files::create_private_dir(&spool).map_err(|error| trouble(&spool, &error))?;
     store::sweep_spool(&spool)?;

@@ -8,5 +8,5 @@ mod sync;
 
 pub use lock::{Lock, LockError};
 pub use private::{check_private, create_private_dir, create_private_file, open_private};
-pub use publish::publish;
+pub use publish::{Draft, publish};
 pub use sync::{stop, sync_data, sync_dir};

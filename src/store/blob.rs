@@ -1,55 +1,66 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use super::format::{FrameKind, RECORD_HEADER_BYTES};
-use super::frames::{PackFile, record_header};
-use super::{Error, Location, Stored};
+use super::frames::PackFile;
+use super::recipe::Rebuilt;
+use super::stretch::Stretch;
+use super::{Error, Stored};
 use crate::mail::Hasher;
 
-/// The octets of one record, frame by frame, so that a large one costs no more memory than a frame.
+/// The octets of one record, piece by piece, so that a large one costs no more memory than a few frames.
 #[derive(Debug)]
 pub struct Blob {
-    pack: Arc<PackFile>,
     stored: Stored,
-    frame_offset: u64,
-    plain: Arc<Vec<u8>>,
-    from: usize,
-    /// Octets that the frames behind this one hold.
-    missing: u64,
-    next_offset: u64,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Whole(Stretch),
+    Rebuilt(Box<Rebuilt>),
+}
+
+impl Source {
+    fn next_piece(&mut self) -> Result<Option<&[u8]>, Error> {
+        match self {
+            Self::Whole(octets) if octets.left() == 0 => Ok(None),
+            Self::Whole(octets) => octets.take(u64::MAX).map(Some),
+            Self::Rebuilt(message) => message.next_piece(),
+        }
+    }
+
+    /// The file, and the frame in it, where the record begins.
+    fn place(&self) -> (Arc<PackFile>, u64) {
+        match self {
+            Self::Whole(octets) => octets.place(),
+            Self::Rebuilt(message) => message.place(),
+        }
+    }
 }
 
 impl Blob {
-    /// `plain` is the frame at `frame_offset`, in which record `location` begins as the `nth`.
-    pub(super) fn new(
-        pack: Arc<PackFile>,
-        plain: Arc<Vec<u8>>,
-        (frame_offset, next_offset): (u64, u64),
-        (location, nth): (Location, u32),
-    ) -> Result<Self, Error> {
-        let damaged = |problem: String| Error::damaged(&pack.path, frame_offset, problem);
-        let mut at = 0;
-        let mut header = record_header(&plain, at).map_err(damaged)?;
-        for _ in 0..nth {
-            at = usize::try_from(header.size_bytes)
-                .ok()
-                .and_then(|size| at.checked_add(RECORD_HEADER_BYTES)?.checked_add(size))
-                .ok_or_else(|| damaged("a record with an impossible length".to_owned()))?;
-            header = record_header(&plain, at).map_err(damaged)?;
-        }
-        let from = at + RECORD_HEADER_BYTES;
-        let missing = header.size_bytes.saturating_sub((plain.len() - from) as u64);
-        let stored = Stored { kind: header.kind, id: header.id, size_bytes: header.size_bytes, location };
-        Ok(Self { pack, stored, frame_offset, plain, from, missing, next_offset })
+    pub(super) const fn whole(stored: Stored, octets: Stretch) -> Self {
+        Self { stored, source: Source::Whole(octets) }
+    }
+
+    pub(super) fn rebuilt(stored: Stored, message: Rebuilt) -> Self {
+        Self { stored, source: Source::Rebuilt(Box::new(message)) }
     }
 
     pub const fn stored(&self) -> Stored {
         self.stored
     }
 
+    pub(super) fn damaged(&self, problem: String) -> Error {
+        let (pack, offset) = self.source.place();
+        Error::damaged(&pack.path, offset, problem)
+    }
+
     /// All octets, checked against their hash.
     pub fn octets(self) -> Result<Vec<u8>, Error> {
-        let mut octets = Vec::with_capacity(usize::try_from(self.stored.size_bytes).unwrap_or(0));
+        // The size is what a table says: not to be trusted with memory before octets come.
+        let expected = usize::try_from(self.stored.size_bytes).unwrap_or(0).min(EXPECTED_LIMIT_BYTES);
+        let mut octets = Vec::with_capacity(expected);
         self.each_piece(|piece| {
             octets.extend_from_slice(piece);
             Ok(())
@@ -71,7 +82,7 @@ impl Blob {
 
     /// The octets piece by piece. Whoever takes all of them has their hash checked with the last.
     pub fn pieces(self) -> Pieces {
-        Pieces { blob: self, hasher: Hasher::new(), begun: false }
+        Pieces { place: self.source.place(), blob: self, hasher: Hasher::new() }
     }
 
     /// Writes all octets to `sink`; damage is an error at the end, when most of them have been written.
@@ -96,55 +107,31 @@ impl Blob {
     }
 }
 
+const EXPECTED_LIMIT_BYTES: usize = 64 << 20;
+
 /// The octets of a blob as they come out of one frame after the other.
 #[derive(Debug)]
 pub struct Pieces {
     blob: Blob,
+    place: (Arc<PackFile>, u64),
     hasher: Hasher,
-    begun: bool,
 }
 
 impl Pieces {
     /// The next octets; `None` when all have been given and have their hash.
     pub fn next_piece(&mut self) -> Result<Option<&[u8]>, Error> {
-        if self.begun && self.blob.missing == 0 {
-            return self.check().map(|()| None);
+        let id = self.blob.stored.id;
+        match self.blob.source.next_piece()? {
+            Some(piece) => {
+                self.hasher.update(piece);
+                Ok(Some(piece))
+            }
+            None if self.hasher.clone().finish() == id => Ok(None),
+            None => {
+                let (pack, offset) = &self.place;
+                let problem = format!("record {id} does not have its hash any more");
+                Err(Error::damaged(&pack.path, *offset, problem))
+            }
         }
-        let blob = &mut self.blob;
-        let piece = if self.begun {
-            blob.advance()?;
-            &blob.plain[..]
-        } else {
-            self.begun = true;
-            let size = usize::try_from(blob.stored.size_bytes).unwrap_or(usize::MAX);
-            let upto = blob.from.saturating_add(size).min(blob.plain.len());
-            &blob.plain[blob.from..upto]
-        };
-        self.hasher.update(piece);
-        Ok(Some(piece))
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        let Blob { stored, pack, frame_offset, .. } = &self.blob;
-        if self.hasher.clone().finish() == stored.id {
-            return Ok(());
-        }
-        let problem = format!("message {} does not have its hash any more", stored.id);
-        Err(Error::damaged(&pack.path, *frame_offset, problem))
-    }
-}
-
-impl Blob {
-    /// On to the continuation.
-    fn advance(&mut self) -> Result<(), Error> {
-        let frame = self.pack.frame_at(self.next_offset)?;
-        let plain = self.pack.payload(&frame)?;
-        if frame.kind != FrameKind::Continuation || plain.is_empty() || plain.len() as u64 > self.missing {
-            return Err(Error::damaged(&self.pack.path, frame.offset, "not the continuation that belongs here"));
-        }
-        self.missing -= plain.len() as u64;
-        self.next_offset = frame.end();
-        self.plain = Arc::new(plain);
-        Ok(())
     }
 }

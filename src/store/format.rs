@@ -16,11 +16,28 @@ pub(super) const PACK_HEADER_BYTES: usize = 64;
 pub(super) const FRAME_HEADER_BYTES: usize = 56;
 pub(super) const RECORD_HEADER_BYTES: usize = 48;
 
-const PACK_MAGIC: &[u8; 8] = b"POPLARPK";
+const OPEN_MAGIC: &[u8; 8] = b"POPLARPK";
+const SEALED_MAGIC: &[u8; 8] = b"POPLARSP";
 const FRAME_MAGIC: &[u8; 4] = b"PFRM";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PackKind {
+    Open,
+    Sealed,
+}
+
+impl PackKind {
+    const fn magic(self) -> &'static [u8; 8] {
+        match self {
+            Self::Open => OPEN_MAGIC,
+            Self::Sealed => SEALED_MAGIC,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PackHeader {
+    pub(super) kind: PackKind,
     /// Packs of different retention classes are never mixed; 0 now.
     pub(super) class: u16,
     pub(super) number: u64,
@@ -31,7 +48,7 @@ pub(super) struct PackHeader {
 impl PackHeader {
     pub(super) fn encode(&self) -> [u8; PACK_HEADER_BYTES] {
         let mut octets = [0; PACK_HEADER_BYTES];
-        octets[..8].copy_from_slice(PACK_MAGIC);
+        octets[..8].copy_from_slice(self.kind.magic());
         octets[8..10].copy_from_slice(&VERSION.to_le_bytes());
         octets[10..12].copy_from_slice(&self.class.to_le_bytes());
         octets[16..24].copy_from_slice(&self.number.to_le_bytes());
@@ -42,9 +59,8 @@ impl PackHeader {
     }
 
     pub(super) fn decode(octets: &[u8; PACK_HEADER_BYTES], path: &Path) -> Result<Self, Error> {
-        if &octets[..8] != PACK_MAGIC {
-            return Err(Error::damaged(path, 0, "not a pack: its first bytes are wrong"));
-        }
+        let kind = [PackKind::Open, PackKind::Sealed].into_iter().find(|kind| octets[..8] == kind.magic()[..]);
+        let kind = kind.ok_or_else(|| Error::damaged(path, 0, "not a pack: its first bytes are wrong"))?;
         let version = u16::from_le_bytes(array(octets, 8));
         if version > VERSION {
             return Err(Error::Newer { path: path.to_owned(), version });
@@ -53,6 +69,7 @@ impl PackHeader {
             return Err(Error::damaged(path, 0, "the pack header's checksum is wrong"));
         }
         Ok(Self {
+            kind,
             class: u16::from_le_bytes(array(octets, 10)),
             number: u64::from_le_bytes(array(octets, 16)),
             archive: array(octets, 24),
@@ -68,6 +85,10 @@ pub(super) enum FrameKind {
     Records = 1,
     /// More octets of the record that the frame before did not finish.
     Continuation = 2,
+    /// Of a sealed pack: octets of records, one behind the other; the last may go on in the blocks that follow.
+    Block = 3,
+    /// Of a sealed pack: rows of its table.
+    Table = 4,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +144,8 @@ impl FrameHeader {
         let kind = match octets[6] {
             1 => FrameKind::Records,
             2 => FrameKind::Continuation,
+            3 => FrameKind::Block,
+            4 => FrameKind::Table,
             other => return damaged(&format!("unknown kind of frame {other}")),
         };
         let codec = match octets[7] {
@@ -162,6 +185,8 @@ pub enum RecordKind {
     Message = 1,
     /// The private half of a journal entry.
     Private = 2,
+    /// Octets that messages share: an attachment, decoded. In sealed packs only.
+    Part = 3,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,17 +216,17 @@ impl RecordHeader {
 }
 
 /// The last four octets of a header are the CRC-32C of those before.
-fn seal_checksum(octets: &mut [u8]) {
+pub(super) fn seal_checksum(octets: &mut [u8]) {
     let (body, checksum) = octets.split_at_mut(octets.len() - 4);
     checksum.copy_from_slice(&crc32c::crc32c(body).to_le_bytes());
 }
 
-fn checksum_holds(octets: &[u8]) -> bool {
+pub(super) fn checksum_holds(octets: &[u8]) -> bool {
     let (body, checksum) = octets.split_at(octets.len() - 4);
     crc32c::crc32c(body).to_le_bytes() == *checksum
 }
 
-fn array<const N: usize>(octets: &[u8], at: usize) -> [u8; N] {
+pub(super) fn array<const N: usize>(octets: &[u8], at: usize) -> [u8; N] {
     let mut taken = [0; N];
     taken.copy_from_slice(&octets[at..at + N]);
     taken
@@ -228,7 +253,7 @@ mod tests {
     fn headers_read_back() {
         let path = Path::new("pack");
         assert_eq!(FrameHeader::decode(&HEADER.encode(), path, 4096).unwrap(), HEADER);
-        let pack = PackHeader { class: 0, number: 9, archive: [3; 16], created_ms: 12 };
+        let pack = PackHeader { kind: PackKind::Sealed, class: 0, number: 9, archive: [3; 16], created_ms: 12 };
         assert_eq!(PackHeader::decode(&pack.encode(), path).unwrap(), pack);
         let record = RecordHeader { kind: RecordKind::Private, size_bytes: 77, id: BlobId::of(b"x") };
         assert_eq!(RecordHeader::decode(&record.encode()).unwrap(), record);

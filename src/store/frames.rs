@@ -2,57 +2,70 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::format::{
-    Codec, FRAME_HEADER_BYTES, FRAME_LIMIT_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackHeader,
-    RECORD_HEADER_BYTES, RecordHeader,
+    Codec, FRAME_HEADER_BYTES, FRAME_LIMIT_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackHeader, PackKind,
+    RECORD_HEADER_BYTES, RecordHeader, RecordKind,
 };
 use super::{Error, Location, Stored};
 use crate::mail::Hasher;
-
-/// Names of packs: `00000001.open` while it grows.
-pub(super) fn pack_path(folder: &Path, number: u64) -> PathBuf {
-    folder.join(format!("{number:08}.open"))
-}
-
-/// The number of a pack by its file's name, if it is one.
-pub(super) fn pack_number(path: &Path) -> Option<u64> {
-    if path.extension()? != "open" {
-        return None;
-    }
-    path.file_stem()?.to_str()?.parse().ok()
-}
 
 #[derive(Debug)]
 pub(super) struct PackFile {
     pub(super) path: PathBuf,
     pub(super) file: File,
-    pub(super) number: u64,
+    pub(super) header: PackHeader,
+    /// Device and inode: whether the name stands for another file by now.
+    identity: (u64, u64),
 }
 
 impl PackFile {
+    pub(super) fn new(path: PathBuf, file: File, header: PackHeader) -> Result<Self, Error> {
+        let metadata = file.metadata().map_err(Error::io("examine", &path))?;
+        Ok(Self { path, file, header, identity: (metadata.dev(), metadata.ino()) })
+    }
+
     /// Opens a pack for reading and checks that it is the one its name says.
-    pub(super) fn open(path: PathBuf, number: u64) -> Result<Self, Error> {
+    pub(super) fn open(path: PathBuf, number: u64, kind: PackKind) -> Result<Self, Error> {
         let file = File::open(&path).map_err(|source| match source.kind() {
             ErrorKind::NotFound => {
                 Error::Missing { location: Location { pack: number, ordinal: 0 }, path: path.clone() }
             }
             _ => Error::io("open", &path)(source),
         })?;
-        Self::checked(path, file, number)
+        Self::checked(path, file, number, kind)
     }
 
-    pub(super) fn checked(path: PathBuf, file: File, number: u64) -> Result<Self, Error> {
-        let pack = Self { path, file, number };
+    pub(super) fn checked(path: PathBuf, file: File, number: u64, kind: PackKind) -> Result<Self, Error> {
         let mut octets = [0; PACK_HEADER_BYTES];
-        pack.read_at(&mut octets, 0)?;
-        let header = PackHeader::decode(&octets, &pack.path)?;
+        read_at(&path, &file, &mut octets, 0)?;
+        let header = PackHeader::decode(&octets, &path)?;
         if header.number != number {
-            return Err(Error::damaged(&pack.path, 0, format!("this is pack {}, under a wrong name", header.number)));
+            return Err(Error::damaged(&path, 0, format!("this is pack {}, under a wrong name", header.number)));
         }
-        Ok(pack)
+        if header.kind != kind {
+            return Err(Error::damaged(
+                &path,
+                0,
+                "an open pack under the name of a sealed one, or the other way round",
+            ));
+        }
+        Self::new(path, file, header)
+    }
+
+    pub(super) const fn number(&self) -> u64 {
+        self.header.number
+    }
+
+    /// Whether its name still stands for this very file: sealing and compaction put another in its place.
+    pub(super) fn is_current(&self) -> bool {
+        self.path.metadata().is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity)
+    }
+
+    pub(super) fn length(&self) -> Result<u64, Error> {
+        Ok(self.file.metadata().map_err(Error::io("examine", &self.path))?.len())
     }
 
     /// The header of the frame that begins at `offset`.
@@ -80,17 +93,31 @@ impl PackFile {
         Ok(plain)
     }
 
+    /// The frame at `offset`, if a whole one stands there; an error only where the file cannot be read.
+    pub(super) fn whole_frame(&self, offset: u64) -> Result<Option<(FrameHeader, Vec<u8>)>, Error> {
+        let read = self.frame_at(offset).and_then(|frame| Ok((frame, self.payload(&frame)?)));
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(Error::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether a whole frame stands at `offset`.
     pub(super) fn has_frame_at(&self, offset: u64) -> bool {
         self.frame_at(offset).and_then(|frame| self.payload(&frame)).is_ok()
     }
 
-    fn read_at(&self, octets: &mut [u8], offset: u64) -> Result<(), Error> {
-        self.file.read_exact_at(octets, offset).map_err(|source| match source.kind() {
-            ErrorKind::UnexpectedEof => Error::damaged(&self.path, offset, "the file ends too early"),
-            _ => Error::io("read", &self.path)(source),
-        })
+    pub(super) fn read_at(&self, octets: &mut [u8], offset: u64) -> Result<(), Error> {
+        read_at(&self.path, &self.file, octets, offset)
     }
+}
+
+fn read_at(path: &Path, file: &File, octets: &mut [u8], offset: u64) -> Result<(), Error> {
+    file.read_exact_at(octets, offset).map_err(|source| match source.kind() {
+        ErrorKind::UnexpectedEof => Error::damaged(path, offset, "the file ends too early"),
+        _ => Error::io("read", path)(source),
+    })
 }
 
 /// Where a frame stands and which records begin in it.
@@ -107,11 +134,12 @@ impl FrameHeader {
     }
 }
 
-/// Walks over all records of a part of a pack and hashes each.
+/// Walks over all records of a part of an open pack and hashes them.
 pub(super) struct Frames<'a> {
     pack: &'a PackFile,
     offset: u64,
     upto: u64,
+    only: Option<RecordKind>,
 }
 
 /// A record met on a walk.
@@ -122,11 +150,20 @@ pub struct Walked<'a> {
     pub intact: bool,
     /// The octets of a record that fits into one frame.
     pub octets: Option<&'a [u8]>,
+    /// Why they cannot be read, or what is wrong with them.
+    pub problem: Option<&'a str>,
 }
+
+pub(super) const WRONG_HASH: &str = "its octets do not have their hash";
 
 impl<'a> Frames<'a> {
     pub(super) const fn new(pack: &'a PackFile, from: u64, upto: u64) -> Self {
-        Self { pack, offset: from, upto }
+        Self { pack, offset: from, upto, only: None }
+    }
+
+    /// Hashes the records of one kind only; the others count as intact.
+    pub(super) const fn hashing_only(self, kind: RecordKind) -> Self {
+        Self { only: Some(kind), ..self }
     }
 
     /// Shows every record to `visit`. Stops at the first frame that cannot be read: what lies behind it has no known
@@ -150,13 +187,13 @@ impl<'a> Frames<'a> {
         for nth in 0..frame.records {
             let header = record_header(plain, at).map_err(|problem| self.damaged(frame, &problem))?;
             at += RECORD_HEADER_BYTES;
-            let location = Location { pack: self.pack.number, ordinal: frame.first_ordinal + nth };
+            let location = Location { pack: self.pack.number(), ordinal: frame.first_ordinal + nth };
             let stored = Stored { kind: header.kind, id: header.id, size_bytes: header.size_bytes, location };
             let here = usize::try_from(header.size_bytes).unwrap_or(usize::MAX).min(plain.len() - at);
             let octets = &plain[at..at + here];
             at += here;
-            let mut hasher = Hasher::new();
-            hasher.update(octets);
+            let mut hasher = self.only.is_none_or(|only| only == header.kind).then(Hasher::new);
+            hash(&mut hasher, octets);
             let whole = here as u64 == header.size_bytes;
             if !whole {
                 if nth + 1 != frame.records {
@@ -164,7 +201,9 @@ impl<'a> Frames<'a> {
                 }
                 self.rest(&mut hasher, header.size_bytes - here as u64)?;
             }
-            visit(Walked { stored, intact: hasher.finish() == header.id, octets: whole.then_some(octets) });
+            let intact = hasher.is_none_or(|hasher| hasher.finish() == header.id);
+            let problem = (!intact).then_some(WRONG_HASH);
+            visit(Walked { stored, intact, octets: whole.then_some(octets), problem });
         }
         if at != plain.len() {
             return Err(self.damaged(frame, "octets behind the last record"));
@@ -172,13 +211,13 @@ impl<'a> Frames<'a> {
         Ok(())
     }
 
-    fn rest(&mut self, hasher: &mut Hasher, mut missing: u64) -> Result<(), Error> {
+    fn rest(&mut self, hasher: &mut Option<Hasher>, mut missing: u64) -> Result<(), Error> {
         while missing > 0 {
             let (frame, plain) = self.next_frame()?;
             if frame.kind != FrameKind::Continuation || plain.is_empty() || plain.len() as u64 > missing {
                 return Err(self.damaged(&frame, "not the continuation that belongs here"));
             }
-            hasher.update(&plain);
+            hash(hasher, &plain);
             missing -= plain.len() as u64;
         }
         Ok(())
@@ -192,6 +231,12 @@ impl<'a> Frames<'a> {
 
     fn damaged(&self, frame: &FrameHeader, problem: &str) -> Error {
         Error::damaged(&self.pack.path, frame.offset, problem)
+    }
+}
+
+fn hash(hasher: &mut Option<Hasher>, octets: &[u8]) {
+    if let Some(hasher) = hasher {
+        hasher.update(octets);
     }
 }
 

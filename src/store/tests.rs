@@ -20,7 +20,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let writer = Writer::open(&folder.path().join("packs"), ARCHIVE, &[]).unwrap();
+        let writer = Writer::open(&folder.path().join("packs"), ARCHIVE, &[], &[]).unwrap();
         Self { folder, writer, committed: Vec::new() }
     }
 
@@ -40,7 +40,7 @@ impl Bench {
     }
 
     fn reopen(&mut self) {
-        self.writer = Writer::open(&self.packs(), ARCHIVE, &self.committed).unwrap();
+        self.writer = Writer::open(&self.packs(), ARCHIVE, &self.committed, &[]).unwrap();
     }
 
     fn octets(&self, durable: &Durable) -> Vec<u8> {

@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::folder::{open_path, packs, remove_open, sealed_path, sweep_drafts};
 use super::format::{
     Codec, FRAME_HEADER_BYTES, FRAME_LIMIT_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PACK_LIMIT_BYTES,
-    PackHeader, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
+    PackHeader, PackKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
 };
-use super::frames::{Frames, PackFile, pack_number, pack_path};
+use super::frames::{Frames, PackFile};
 use super::{Error, Extent, Location, Received, Stored};
 use crate::files;
 use crate::mail::{BlobId, Timestamp};
@@ -62,7 +63,7 @@ struct OpenPack {
 
 impl OpenPack {
     const fn extent(&self) -> Extent {
-        Extent { pack: self.pack.number, bytes: self.end, records: self.records }
+        Extent { pack: self.pack.number(), bytes: self.end, records: self.records }
     }
 }
 
@@ -70,25 +71,45 @@ impl OpenPack {
 const OPEN_PACK_LEVEL: i32 = 1;
 
 impl Writer {
-    /// Opens the packs of `folder` for appending. `committed` says how far each pack counts. What lies behind is the end
-    /// of a batch that was never acknowledged: if it is torn, it is cut; if it is whole, the catalog may be an older one
-    /// than these packs have known, so nothing is cut, and a new pack is begun. A pack that is shorter than committed, or whose
-    /// header is bad, is damage: it is left alone, for `verify` to name, and a new pack is begun.
+    /// Opens the packs of `folder` for appending. `committed` says how far each open pack counts. What lies behind is the
+    /// end of a batch that was never acknowledged: if it is torn, it is cut; if it is whole, the catalog may be an older
+    /// one than these packs have known, so nothing is cut, and a new pack is begun. A pack that is shorter than committed,
+    /// or whose header is bad, is damage: it is left alone, for `verify` to name, and a new pack is begun.
+    ///
+    /// `sealed` are the numbers of the sealed packs that the catalog knows. What is left of the open ones is removed; a
+    /// sealed pack that is not among them stays, and the open one beside it does not grow any more.
     ///
     /// # Errors
     ///
     /// [`Error::Foreign`] where there is a pack of another archive: nothing is cut or removed then.
-    pub fn open(folder: &Path, archive: [u8; 16], committed: &[Extent]) -> Result<Self, Error> {
+    pub fn open(folder: &Path, archive: [u8; 16], committed: &[Extent], sealed: &[u64]) -> Result<Self, Error> {
         files::create_private_dir(folder).map_err(Error::io("create", folder))?;
-        let uncommitted = sweep_uncommitted(folder, &archive, committed)?;
+        let known = |number| sealed.contains(&number) || committed.iter().any(|extent| extent.pack == number);
+        let beside = sealed_packs(folder, &archive, &known)?;
+        let uncommitted = sweep_uncommitted(folder, &archive, &known)?;
+        sweep_drafts(folder)?;
+        for number in sealed.iter().filter(|number| beside.contains(number)) {
+            leave_to_damage(remove_open(folder, *number))?;
+        }
         let mut open = None;
-        for extent in committed {
-            open = cut_torn_tail(folder, extent)?;
+        for extent in committed.iter().filter(|extent| !sealed.contains(&extent.pack)) {
+            open = cut_torn_tail(folder, extent)?.filter(|_| !beside.contains(&extent.pack));
         }
         let compressor =
             zstd::bulk::Compressor::new(OPEN_PACK_LEVEL).map_err(Error::io("prepare packing in", folder))?;
-        let last_number = committed.iter().map(|extent| extent.pack).chain(uncommitted).max().unwrap_or(0);
+        let numbers = committed.iter().map(|extent| extent.pack).chain(uncommitted);
+        let last_number = numbers.chain(beside).chain(sealed.iter().copied()).max().unwrap_or(0);
         Ok(Self { folder: folder.to_owned(), archive, last_number, open, compressor })
+    }
+
+    /// The next append begins a new pack: the present one may be sealed once its extent is committed.
+    pub fn close_pack(&mut self) {
+        self.open = None;
+    }
+
+    /// The pack that grows; none before the first append, and after one was closed.
+    pub fn current(&self) -> Option<u64> {
+        self.open.as_ref().map(|open| open.pack.number())
     }
 
     /// Appends all of `records`, or none: on an error, nothing of them counts. Returns once everything is on the
@@ -107,7 +128,7 @@ impl Writer {
     fn abandon(&mut self, good: Option<Extent>) {
         let Some(open) = self.open.take() else { return };
         match good {
-            Some(extent) if extent.pack == open.pack.number => drop(open.pack.file.set_len(extent.bytes)),
+            Some(extent) if extent.pack == open.pack.number() => drop(open.pack.file.set_len(extent.bytes)),
             _ => drop(fs::remove_file(&open.pack.path)),
         }
     }
@@ -124,10 +145,11 @@ impl Writer {
 
     fn new_pack(&mut self, now: Timestamp) -> Result<OpenPack, Error> {
         let number = self.last_number + 1;
-        let path = pack_path(&self.folder, number);
+        let path = open_path(&self.folder, number);
         let file = files::create_private_file(&path).map_err(Error::io("create", &path))?;
         self.last_number = number;
-        let header = PackHeader { class: 0, number, archive: self.archive, created_ms: now.as_millis() };
+        let header =
+            PackHeader { kind: PackKind::Open, class: 0, number, archive: self.archive, created_ms: now.as_millis() };
         if let Err(error) = file.write_all_at(&header.encode(), 0) {
             // Or a disk that stays full would fill with empty packs.
             drop(fs::remove_file(&path));
@@ -135,25 +157,43 @@ impl Writer {
         }
         files::sync_data(&file, &path);
         files::sync_dir(&self.folder).map_err(Error::io("open", &self.folder))?;
-        Ok(OpenPack { pack: PackFile { path, file, number }, end: PACK_HEADER_BYTES as u64, records: 0 })
+        Ok(OpenPack { pack: PackFile::new(path, file, header)?, end: PACK_HEADER_BYTES as u64, records: 0 })
     }
 }
 
-/// Removes files of packs that no commit ever named; the numbers of those that hold whole frames, which stay. One that
-/// another archive's id stands in is mail whose catalog was lost: it is not for this archive to touch.
-fn sweep_uncommitted(folder: &Path, archive: &[u8; 16], committed: &[Extent]) -> Result<Vec<u64>, Error> {
+/// The numbers of the sealed packs that are there. One of another archive is not for this one to touch.
+fn sealed_packs(folder: &Path, archive: &[u8; 16], known: &dyn Fn(u64) -> bool) -> Result<Vec<u64>, Error> {
+    let mut numbers = Vec::new();
+    for number in packs(folder)?.iter().filter(|files| files.sealed).map(|files| files.pack) {
+        let path = sealed_path(folder, number);
+        if !known(number) && is_foreign(&path, archive)? {
+            return Err(Error::Foreign(path));
+        }
+        numbers.push(number);
+    }
+    Ok(numbers)
+}
+
+/// A sealed pack that is damaged keeps its open one: for `verify` to name.
+fn leave_to_damage(removed: Result<(), Error>) -> Result<(), Error> {
+    match removed {
+        Err(Error::Damaged { .. } | Error::Newer { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Removes files of open packs that no commit ever named; the numbers of those that hold whole frames, which stay. One
+/// that another archive's id stands in is mail whose catalog was lost: it is not for this archive to touch.
+fn sweep_uncommitted(folder: &Path, archive: &[u8; 16], known: &dyn Fn(u64) -> bool) -> Result<Vec<u64>, Error> {
     let mut kept = Vec::new();
     let mut torn = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let path = entry.map_err(Error::io("list", folder))?.path();
-        let Some(number) = pack_number(&path) else { continue };
-        if committed.iter().any(|extent| extent.pack == number) {
-            continue;
-        }
+    for number in packs(folder)?.iter().filter(|files| files.open && !known(files.pack)).map(|files| files.pack) {
+        let path = open_path(folder, number);
         if is_foreign(&path, archive)? {
             return Err(Error::Foreign(path));
         }
-        let whole = PackFile::open(path.clone(), number).is_ok_and(|pack| pack.has_frame_at(PACK_HEADER_BYTES as u64));
+        let whole = PackFile::open(path.clone(), number, PackKind::Open)
+            .is_ok_and(|pack| pack.has_frame_at(PACK_HEADER_BYTES as u64));
         if whole { kept.push(number) } else { torn.push(path) }
     }
     torn.iter().try_for_each(|path| fs::remove_file(path).map_err(Error::io("remove", path)))?;
@@ -172,13 +212,13 @@ fn is_foreign(path: &Path, archive: &[u8; 16]) -> Result<bool, Error> {
 }
 
 fn cut_torn_tail(folder: &Path, extent: &Extent) -> Result<Option<OpenPack>, Error> {
-    let path = pack_path(folder, extent.pack);
+    let path = open_path(folder, extent.pack);
     let Ok(file) = File::options().read(true).write(true).open(&path) else { return Ok(None) };
     let length = file.metadata().map_err(Error::io("examine", &path))?.len();
     if length < extent.bytes {
         return Ok(None);
     }
-    let Ok(pack) = PackFile::checked(path, file, extent.pack) else { return Ok(None) };
+    let Ok(pack) = PackFile::checked(path, file, extent.pack, PackKind::Open) else { return Ok(None) };
     if length > extent.bytes && pack.has_frame_at(extent.bytes) {
         return Ok(None);
     }
@@ -272,7 +312,7 @@ impl Batch<'_> {
         open.pack.file.write_all_at(&octets, open.end).map_err(Error::io("write", &open.pack.path))?;
         touch(&mut self.touched, open)?;
         for record in begins {
-            let location = Location { pack: open.pack.number, ordinal: open.records };
+            let location = Location { pack: open.pack.number(), ordinal: open.records };
             self.placed.push(Stored { kind: record.kind, id: record.id, size_bytes: record.size_bytes, location });
             open.records += 1;
         }
@@ -307,9 +347,9 @@ impl Batch<'_> {
 
 /// Notes where this batch begins in the pack, the first time the batch comes to it.
 fn touch(touched: &mut Vec<(PackFile, u64, Extent)>, open: &OpenPack) -> Result<(), Error> {
-    if touched.last().is_none_or(|(pack, _, _)| pack.number != open.pack.number) {
+    if touched.last().is_none_or(|(pack, _, _)| pack.number() != open.pack.number()) {
         let file = open.pack.file.try_clone().map_err(Error::io("open", &open.pack.path))?;
-        let pack = PackFile { path: open.pack.path.clone(), file, number: open.pack.number };
+        let pack = PackFile::new(open.pack.path.clone(), file, open.pack.header)?;
         touched.push((pack, open.end, open.extent()));
     }
     Ok(())

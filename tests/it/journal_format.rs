@@ -48,7 +48,7 @@ fn commitments_open_as_the_document_says() {
 fn verify_opens_the_commitment_of_a_long_record_too() {
     let folder = tempfile::tempdir().unwrap();
     let catalog = Catalog::open(folder.path()).unwrap();
-    let mut writer = Writer::open(&folder.path().join("packs"), [1; 16], &[]).unwrap();
+    let mut writer = Writer::open(&folder.path().join("packs"), [1; 16], &[], &[]).unwrap();
     let mut keep = |event: &Event, leaf: &[u8]| {
         let occurrence = Occurrence { at: Timestamp::from_millis(0), event: event.clone() };
         let record = Entry::new(&occurrence).record;

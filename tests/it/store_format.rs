@@ -348,7 +348,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let writer = Writer::open(&folder.path().join("packs"), [1; 16], &[]).unwrap();
+        let writer = Writer::open(&folder.path().join("packs"), [1; 16], &[], &[]).unwrap();
         Self { folder, writer, extents: HashMap::new() }
     }
 

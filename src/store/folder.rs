@@ -1,0 +1,126 @@
+//! The files of packs in their folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::format::{FrameKind, PACK_HEADER_BYTES, PackKind};
+use super::frames::{PackFile, record_header};
+use super::sealed::SealedPack;
+use super::{Error, Extent, Sealed};
+use crate::files;
+
+const OPEN: &str = "open";
+const SEALED: &str = "pack";
+/// What a sealing leaves that was cut off before its end.
+pub(super) const DRAFT: &str = ".pack.tmp";
+
+/// `00000001.open`: a pack while it grows, and until it is sealed.
+pub(super) fn open_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:08}.{OPEN}"))
+}
+
+/// `00000001.pack`: a sealed one.
+pub(super) fn sealed_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:08}.{SEALED}"))
+}
+
+/// The files of one pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackFiles {
+    pub pack: u64,
+    /// Whether `NNNNNNNN.open` is there.
+    pub open: bool,
+    /// Whether `NNNNNNNN.pack` is there.
+    pub sealed: bool,
+}
+
+/// What packs there are, by number.
+pub fn packs(folder: &Path) -> Result<Vec<PackFiles>, Error> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let path = entry.map_err(Error::io("list", folder))?.path();
+        let Some((pack, kind)) = pack_of(&path) else { continue };
+        let files = found.entry(pack).or_insert(PackFiles { pack, open: false, sealed: false });
+        match kind {
+            PackKind::Open => files.open = true,
+            PackKind::Sealed => files.sealed = true,
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// What pack a file is by its name, if it is one.
+fn pack_of(path: &Path) -> Option<(u64, PackKind)> {
+    let kind = match path.extension()?.to_str()? {
+        OPEN => PackKind::Open,
+        SEALED => PackKind::Sealed,
+        _ => return None,
+    };
+    Some((path.file_stem()?.to_str()?.parse().ok()?, kind))
+}
+
+/// How far an open pack can be read: every frame up to there is whole, and so is the last record. For a catalog that is
+/// made anew; without one, the torn end of a batch and damage look alike.
+pub fn whole_extent(folder: &Path, number: u64) -> Result<Extent, Error> {
+    let pack = PackFile::open(open_path(folder, number), number, PackKind::Open)?;
+    let mut whole = Extent { pack: number, bytes: PACK_HEADER_BYTES as u64, records: 0 };
+    let (mut at, mut records, mut missing) = (whole.bytes, 0, 0);
+    while let Some((frame, plain)) = pack.whole_frame(at)? {
+        missing = match frame.kind {
+            FrameKind::Records if missing == 0 && frame.first_ordinal == records => {
+                records += frame.records;
+                let Ok(missing) = missing_behind(&plain, frame.records) else { break };
+                missing
+            }
+            FrameKind::Continuation if plain.len() as u64 <= missing => missing - plain.len() as u64,
+            _ => break,
+        };
+        at = frame.end();
+        if missing == 0 {
+            whole = Extent { pack: number, bytes: at, records };
+        }
+    }
+    Ok(whole)
+}
+
+/// How many octets of a frame's last record the frames behind it must hold.
+fn missing_behind(plain: &[u8], records: u32) -> Result<u64, String> {
+    let mut at = 0;
+    for _ in 0..records {
+        let header = record_header(plain, usize::try_from(at).unwrap_or(usize::MAX))?;
+        at = (at + super::format::RECORD_HEADER_BYTES as u64).saturating_add(header.size_bytes);
+    }
+    at.checked_sub(plain.len() as u64).ok_or_else(|| "octets behind the last record".to_owned())
+}
+
+/// What is known of a sealed pack from its own table and trailer: for a catalog that does not know of it yet.
+pub fn read_sealed(folder: &Path, number: u64) -> Result<Sealed, Error> {
+    SealedPack::open(sealed_path(folder, number), number)?.summary()
+}
+
+/// Removes the open pack whose sealed one the catalog knows by now. Does nothing where there is none.
+///
+/// # Errors
+///
+/// [`Error::Damaged`] or [`Error::Missing`] where the sealed pack is not there whole; the open one stays then.
+pub fn remove_open(folder: &Path, number: u64) -> Result<(), Error> {
+    let path = open_path(folder, number);
+    if !path.exists() {
+        return Ok(());
+    }
+    SealedPack::open(sealed_path(folder, number), number)?.check_whole()?;
+    fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+    files::sync_dir(folder).map_err(Error::io("open", folder))
+}
+
+/// Removes what sealings left that were cut off.
+pub(super) fn sweep_drafts(folder: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+        let entry = entry.map_err(Error::io("list", folder))?;
+        if entry.file_name().as_encoded_bytes().ends_with(DRAFT.as_bytes()) {
+            fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,233 @@
+//! The packs of a folder, held open and found by number, whether they grow or are sealed.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::blob::Blob;
+use super::folder::{open_path, sealed_path};
+use super::format::{FrameKind, PACK_HEADER_BYTES, PackKind, RECORD_HEADER_BYTES};
+use super::frames::{Frame, PackFile, record_header};
+use super::recent::Recent;
+use super::recipe::{Rebuilt, Reference};
+use super::sealed::SealedPack;
+use super::stretch::Stretch;
+use super::table::{Form, Row};
+use super::{Error, Location, RecordKind, Stored};
+
+/// Frames of records: up to 1 MiB each.
+const RECENT_FRAMES: usize = 8;
+/// Frames of tables: much smaller ones.
+const RECENT_TABLES: usize = 32;
+/// Packs held open at one time: an archive may have more than a process may have files.
+const OPEN_PACKS: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Packs {
+    pub(super) folder: PathBuf,
+    held: Mutex<HashMap<u64, Pack>>,
+    frames: Recent,
+    tables: Recent,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Pack {
+    Open(Arc<OpenPack>),
+    Sealed(Arc<SealedPack>),
+}
+
+#[derive(Debug)]
+pub(super) struct OpenPack {
+    pub(super) file: Arc<PackFile>,
+    known: Mutex<KnownFrames>,
+}
+
+/// Frames whose headers have been read. Only as far as some committed record needed: behind that, a frame may be the
+/// torn end of a batch, and another may stand there tomorrow.
+#[derive(Debug)]
+struct KnownFrames {
+    frames: Vec<Frame>,
+    end: u64,
+}
+
+impl Packs {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            held: Mutex::default(),
+            frames: Recent::new(RECENT_FRAMES),
+            tables: Recent::new(RECENT_TABLES),
+        }
+    }
+
+    /// With one pack chosen beforehand: the open one beside a sealed one, or one that has no name yet.
+    pub(super) fn with(folder: &Path, pack: Pack) -> Arc<Self> {
+        let packs = Self::new(folder);
+        let held = HashMap::from([(pack.file().number(), pack)]);
+        Arc::new(Self { held: Mutex::new(held), ..packs })
+    }
+
+    /// The record at a location that the catalog gave.
+    pub(super) fn blob(self: &Arc<Self>, location: Location) -> Result<Blob, Error> {
+        match self.pack(location)? {
+            Pack::Open(pack) => self.open_record(&pack, location),
+            Pack::Sealed(pack) => {
+                let row = pack.find(location.ordinal, &self.tables)?.ok_or(Error::NoRecord(location))?;
+                self.sealed_record(&pack, &row)
+            }
+        }
+    }
+
+    fn open_record(&self, pack: &OpenPack, location: Location) -> Result<Blob, Error> {
+        let frame = pack.find(location)?;
+        let header = pack.file.frame_at(frame.offset)?;
+        let plain = self.frames.payload(&pack.file, &header)?;
+        let (at, record) = nth_record(&plain, location.ordinal - frame.first_ordinal)
+            .map_err(|problem| Error::damaged(&pack.file.path, frame.offset, problem))?;
+        let place = (header.offset, header.end());
+        let octets = Stretch::new(pack.file.clone(), FrameKind::Continuation, place, (plain, at), record.size_bytes);
+        let stored = Stored { kind: record.kind, id: record.id, size_bytes: record.size_bytes, location };
+        Ok(Blob::whole(stored, octets))
+    }
+
+    pub(super) fn sealed_record(self: &Arc<Self>, pack: &SealedPack, row: &Row) -> Result<Blob, Error> {
+        let stored = row.stored(pack.file.number());
+        let octets = self.stretch(pack, row)?;
+        match row.form {
+            Form::Whole => Ok(Blob::whole(stored, octets)),
+            Form::Recipe => Ok(Blob::rebuilt(stored, Rebuilt::new(self.clone(), octets)?)),
+        }
+    }
+
+    /// The octets of a row as they are stored.
+    pub(super) fn stretch(&self, pack: &SealedPack, row: &Row) -> Result<Stretch, Error> {
+        if row.stored_bytes == 0 {
+            return Ok(Stretch::new(pack.file.clone(), FrameKind::Block, (row.block, 0), (Arc::default(), 0), 0));
+        }
+        let damaged = |problem: &str| Error::damaged(&pack.file.path, row.block, problem);
+        if !row.is_placed() {
+            return Err(damaged("no block can stand here"));
+        }
+        let header = pack.file.frame_at(row.block)?;
+        if header.kind != FrameKind::Block {
+            return Err(damaged("not the block that belongs here"));
+        }
+        let plain = self.frames.payload(&pack.file, &header)?;
+        let at = row.within as usize;
+        if at > plain.len() {
+            return Err(damaged("a record that begins behind the end of its block"));
+        }
+        let place = (header.offset, header.end());
+        Ok(Stretch::new(pack.file.clone(), FrameKind::Block, place, (plain, at), row.stored_bytes))
+    }
+
+    /// The decoded octets of a part that a recipe refers to.
+    pub(super) fn part(&self, reference: &Reference) -> Result<Stretch, Error> {
+        let pack = self.pack(reference.part)?;
+        let path = &pack.file().path;
+        let Pack::Sealed(sealed) = &pack else {
+            return Err(Error::damaged(path, 0, "a recipe refers to a part in this pack, which has none"));
+        };
+        let row = sealed.find(reference.part.ordinal, &self.tables)?.ok_or(Error::NoRecord(reference.part))?;
+        if (row.kind, row.id, row.size_bytes) != (RecordKind::Part, reference.id, reference.size_bytes) {
+            let problem = format!("record {} is not the part that a recipe refers to", row.ordinal);
+            return Err(Error::damaged(path, row.block, problem));
+        }
+        self.stretch(sealed, &row)
+    }
+
+    fn pack(&self, location: Location) -> Result<Pack, Error> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pack) = held.get(&location.pack) {
+            if pack.file().is_current() {
+                return Ok(pack.clone());
+            }
+            // Sealed or compacted meanwhile. Whoever reads from it right now keeps it.
+            self.frames.forget(pack.file());
+            self.tables.forget(pack.file());
+            held.remove(&location.pack);
+        }
+        if held.len() >= OPEN_PACKS {
+            held.clear();
+        }
+        let pack = find_pack(&self.folder, location)?;
+        held.insert(location.pack, pack.clone());
+        Ok(pack)
+    }
+}
+
+/// Sealing gives a pack its new name before it takes the old one away: whoever finds neither looks once more.
+fn find_pack(folder: &Path, location: Location) -> Result<Pack, Error> {
+    let number = location.pack;
+    for _ in 0..2 {
+        for open in [Pack::sealed, Pack::open] {
+            match open(folder, number) {
+                Err(Error::Missing { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+    }
+    Err(Error::Missing { location, path: open_path(folder, number) })
+}
+
+impl Pack {
+    pub(super) fn sealed(folder: &Path, number: u64) -> Result<Self, Error> {
+        Ok(Self::Sealed(Arc::new(SealedPack::open(sealed_path(folder, number), number)?)))
+    }
+
+    pub(super) fn open(folder: &Path, number: u64) -> Result<Self, Error> {
+        let file = Arc::new(PackFile::open(open_path(folder, number), number, PackKind::Open)?);
+        let known = KnownFrames { frames: Vec::new(), end: PACK_HEADER_BYTES as u64 };
+        Ok(Self::Open(Arc::new(OpenPack { file, known: Mutex::new(known) })))
+    }
+
+    pub(super) fn file(&self) -> &Arc<PackFile> {
+        match self {
+            Self::Open(pack) => &pack.file,
+            Self::Sealed(pack) => &pack.file,
+        }
+    }
+}
+
+impl OpenPack {
+    /// The frame in which a record begins, reading headers onward as far as needed.
+    fn find(&self, location: Location) -> Result<Frame, Error> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        while known.frames.last().is_none_or(|frame| frame.first_ordinal + frame.records <= location.ordinal) {
+            let header = match self.file.frame_at(known.end) {
+                Ok(header) => header,
+                Err(Error::Damaged { .. }) if self.ends_at(known.end) => return Err(Error::NoRecord(location)),
+                Err(error) => return Err(error),
+            };
+            known.end = header.end();
+            if header.kind == FrameKind::Records {
+                let (first_ordinal, records) = (header.first_ordinal, header.records);
+                known.frames.push(Frame { offset: header.offset, first_ordinal, records });
+            }
+        }
+        let after = known.frames.partition_point(|frame| frame.first_ordinal <= location.ordinal);
+        let frame = after.checked_sub(1).and_then(|at| known.frames.get(at));
+        frame
+            .copied()
+            .filter(|frame| location.ordinal < frame.first_ordinal + frame.records)
+            .ok_or(Error::NoRecord(location))
+    }
+
+    fn ends_at(&self, offset: u64) -> bool {
+        self.file.length().is_ok_and(|length| length == offset)
+    }
+}
+
+/// Where the octets of a frame's record begin, and its header.
+fn nth_record(plain: &[u8], nth: u32) -> Result<(usize, super::format::RecordHeader), String> {
+    let mut at = 0;
+    let mut header = record_header(plain, at)?;
+    for _ in 0..nth {
+        at = usize::try_from(header.size_bytes)
+            .ok()
+            .and_then(|size| at.checked_add(RECORD_HEADER_BYTES)?.checked_add(size))
+            .ok_or("a record with an impossible length")?;
+        header = record_header(plain, at)?;
+    }
+    Ok((at + RECORD_HEADER_BYTES, header))
+}

@@ -1,0 +1,53 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Error;
+use super::format::FrameHeader;
+use super::frames::PackFile;
+
+/// Frames unpacked last, the latest in front, so that reading records one by one unpacks each frame once.
+#[derive(Debug)]
+pub(super) struct Recent {
+    frames: Mutex<VecDeque<Unpacked>>,
+    limit: usize,
+}
+
+#[derive(Debug)]
+struct Unpacked {
+    pack: Arc<PackFile>,
+    offset: u64,
+    plain: Arc<Vec<u8>>,
+}
+
+impl Recent {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { frames: Mutex::default(), limit }
+    }
+
+    /// The plain octets of a frame, checked when they were unpacked.
+    pub(super) fn payload(&self, pack: &Arc<PackFile>, frame: &FrameHeader) -> Result<Arc<Vec<u8>>, Error> {
+        if let Some(plain) = self.recall(pack, frame.offset) {
+            return Ok(plain);
+        }
+        let plain = Arc::new(pack.payload(frame)?);
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.truncate(self.limit - 1);
+        frames.push_front(Unpacked { pack: pack.clone(), offset: frame.offset, plain: plain.clone() });
+        Ok(plain)
+    }
+
+    fn recall(&self, pack: &Arc<PackFile>, offset: u64) -> Option<Arc<Vec<u8>>> {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = frames.iter().position(|frame| frame.offset == offset && Arc::ptr_eq(&frame.pack, pack))?;
+        let frame = frames.remove(at)?;
+        let plain = frame.plain.clone();
+        frames.push_front(frame);
+        Some(plain)
+    }
+
+    /// Lets go of a file that has lost its name: its octets take room on the disk as long as it is held.
+    pub(super) fn forget(&self, pack: &Arc<PackFile>) {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.retain(|frame| !Arc::ptr_eq(&frame.pack, pack));
+    }
+}
