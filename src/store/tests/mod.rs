@@ -1,5 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests damage files as accidents do")]
 
+mod sealing;
+
 use std::fs;
 use std::path::Path;
 
@@ -150,7 +152,7 @@ fn packs_whose_catalog_was_lost_are_refused_and_kept() {
     let mut bench = Bench::new();
     let kept = bench.keep(&[b"mail"]);
     fs::write(bench.packs().join("00000000.open"), b"torn").unwrap();
-    let refused = Writer::open(&bench.packs(), [6; 16], &[]).unwrap_err();
+    let refused = Writer::open(&bench.packs(), [6; 16], &[], &[]).unwrap_err();
     assert!(matches!(refused, Error::Foreign(_)), "{refused}");
     assert_eq!(bench.octets(&kept[0]), b"mail");
     assert!(bench.packs().join("00000000.open").exists());
