@@ -2,6 +2,7 @@
 # Sourced, with the repository as the current folder: installs what is missing, and only that, and says so first.
 #
 #   need_compiler; need_clamd; need_dovecot; need PROGRAM PACKAGE...   note what is missing
+#   need_module MODULE PACKAGE...                                      the same for a module of the system's Python
 #   install_missing                                                    installs what was noted (Debian, Ubuntu)
 #   need_rust                                                          finds or installs cargo, sets rust_flags
 #
@@ -51,6 +52,12 @@ need_dovecot() {
         [ -x "$folder/pop3" ] && return
     done
     missing+=(dovecot-core dovecot-pop3d)
+}
+
+# For programs of ours that run on the system's Python, whatever other one stands first in the path.
+need_module() {
+    local module=$1
+    /usr/bin/python3 -c "import $module" 2>/dev/null || missing+=("${@:2}")
 }
 
 install_missing() {

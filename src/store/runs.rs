@@ -182,11 +182,7 @@ fn line_end(message: &[u8], at: usize) -> usize {
 
 /// A line without its ending: CRLF or LF.
 fn trim(line: &[u8]) -> &[u8] {
-    let line = match line.strip_suffix(b"\n") {
-        Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
-        None => line,
-    };
-    line
+    line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line))
 }
 
 const ALPHABET: [bool; 256] = {

@@ -22,6 +22,7 @@ mod pop3_dovecot;
 mod pop3_net;
 mod pop3_tls;
 mod query;
+mod sealed_format;
 mod spine;
 mod store_format;
 mod support;

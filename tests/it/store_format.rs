@@ -12,7 +12,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::journal_format::assert_opens;
-use crate::support::document::{between, table_below};
+use crate::support::document::{between, dump, table_below};
 
 const DOCUMENT: &str = include_str!("../../schemas/store.md");
 const FRAME_LIMIT: usize = 1 << 20;
@@ -20,7 +20,8 @@ const PACK_LIMIT: u64 = 64 << 20;
 
 #[test]
 fn the_tables_leave_no_octet_out() {
-    for (heading, octets) in [("### Pack header", 64), ("### Frame header", 56), ("### Record header", 48)] {
+    let headers = [("### Pack header", 64), ("### Frame header", 56), ("### Record header", 48)];
+    for (heading, octets) in headers.into_iter().chain([("### Row", 72), ("### Trailer", 128), ("### Recipe", 64)]) {
         let mut at = 0;
         for row in table_below(DOCUMENT, heading) {
             assert_eq!(row[0].parse(), Ok(at), "{heading}: {}", row[2]);
@@ -316,11 +317,6 @@ fn crc(octets: &[u8]) -> usize {
 
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
-}
-
-fn dump(octets: &[u8]) -> String {
-    let lines = octets.chunks(16).map(|line| line.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>());
-    lines.map(|line| line.join(" ")).collect::<Vec<_>>().join("\n")
 }
 
 fn undump(text: &str) -> Vec<u8> {

@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests damage files as accidents do")]
 
 mod sealing;
+mod shapes;
 
 use std::fs;
 use std::path::Path;

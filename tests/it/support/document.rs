@@ -21,3 +21,9 @@ pub(crate) fn cells(row: &str) -> Vec<&str> {
 pub(crate) fn words(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
+
+/// Octets in hex, 16 a line.
+pub(crate) fn dump(octets: &[u8]) -> String {
+    let lines = octets.chunks(16).map(|line| line.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>());
+    lines.map(|line| line.join(" ")).collect::<Vec<_>>().join("\n")
+}
