@@ -163,7 +163,7 @@ impl Archive {
                 let (kind, size, id) = (kind(record.stored.kind), record.stored.size_bytes, record.stored.id);
                 records.push(format!("{pack} {ordinal} {kind} {form} {size} {id}"));
             };
-            reader.walk(&packed, &mut visit).unwrap();
+            reader.walk(packed, &mut visit).unwrap();
         }
         records
     }

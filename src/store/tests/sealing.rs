@@ -52,7 +52,7 @@ impl Bench {
     /// Octets and problems of a walk, by ordinal; and how it ended.
     pub(super) fn walk(&self, packed: &Packed) -> (Vec<(Stored, bool)>, Result<(), Error>) {
         let mut met = Vec::new();
-        let ended = Reader::new(&self.packs()).walk(packed, &mut |record| {
+        let ended = Reader::new(&self.packs()).walk(*packed, &mut |record| {
             assert_eq!(record.intact, record.problem.is_none());
             met.push((record.stored, record.intact));
         });
