@@ -89,14 +89,7 @@ pub(super) fn private_records(
         Pack::Open(open) => {
             let walking = Packs::with(&packs.folder, pack.clone());
             open_frames(&open.file, packed).hashing_only(RecordKind::Private).walk(&mut |walked| {
-                let read = match (walked.stored.kind, walked.octets) {
-                    (RecordKind::Private, Some(octets)) if walked.intact => Ok(Some(octets.to_vec())),
-                    (RecordKind::Private, _) => {
-                        walking.blob(walked.stored.location).and_then(|blob| blob.octets().map(Some))
-                    }
-                    _ => Ok(None),
-                };
-                show(&walked.stored, read);
+                show(&walked.stored, private_octets(&walking, &walked));
             })
         }
         Pack::Sealed(sealed) => {
@@ -110,6 +103,15 @@ pub(super) fn private_records(
         }
     };
     walked.and(outcome)
+}
+
+/// The octets of a private record, which the walk has hashed; nothing of another.
+fn private_octets(packs: &Arc<Packs>, walked: &Walked<'_>) -> Result<Option<Vec<u8>>, Error> {
+    match (walked.stored.kind, walked.octets) {
+        (RecordKind::Private, Some(octets)) if walked.intact => Ok(Some(octets.to_vec())),
+        (RecordKind::Private, _) => packs.blob(walked.stored.location)?.octets().map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// The messages that refer to parts.
