@@ -99,7 +99,11 @@ pub(super) fn code(outcome: &Outcome, keep_only: bool) -> Code {
         }
     }
     let left = if keep_only { Code::Well } else { complain_of(&outcome.left) };
-    if outcome.is_complete() { left } else { Code::Failed }
+    match (outcome.is_complete(), outcome.is_paused()) {
+        (true, _) => left,
+        (_, true) => Code::Later,
+        _ => Code::Failed,
+    }
 }
 
 fn told(outcome: &Outcome) -> String {

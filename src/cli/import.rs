@@ -52,6 +52,10 @@ impl Import {
         if outcome.interrupted {
             complain("interrupted");
         }
+        if let Some(shortage) = &outcome.paused {
+            complain(shortage);
+        }
+        let left = if outcome.paused.is_some() { Code::Later } else { left };
         Ok(if outcome.failed.is_empty() && !outcome.interrupted { left } else { Code::Failed })
     }
 }

@@ -20,6 +20,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::archive::Archive;
 use crate::config::{Config, LoadOptions, Loaded};
+use crate::daemon::reserve::Reserve;
 use crate::mail::Clock;
 use crate::telemetry::{self, Verbosity};
 
@@ -91,7 +92,10 @@ impl Context {
     }
 
     fn archive(&self) -> anyhow::Result<Archive> {
-        Ok(Archive::open(&self.config()?.config.data_dir, self.clock.clone())?)
+        let config = self.config()?.config;
+        // Reading needs some room too: for what a reader shares with the others, and for what is on record of it.
+        Reserve::of(&config).make_way();
+        Ok(Archive::open(&config.data_dir, self.clock.clone())?)
     }
 
     /// Whether a person watches, so that progress is worth drawing.

@@ -2,9 +2,11 @@ use super::outcome::{print, print_json};
 use super::screen::{Paint, count, messages, minute, size, table, tame};
 use super::{Code, Context};
 use crate::archive::{StageStatus, Status};
+use crate::daemon::reserve::Reserve;
 
 pub(super) fn run(context: &Context) -> anyhow::Result<Code> {
-    let status = context.archive()?.status()?;
+    let mut status = context.archive()?.status()?;
+    status.warnings.extend(Reserve::of(&context.config()?.config).shortage().map(|shortage| shortage.to_string()));
     if context.json {
         print_json(&status)?;
     } else {

@@ -37,9 +37,20 @@ pub struct Config {
     /// The POP3 accounts to poll, one `[[account]]` table each.
     #[schemars(rename = "account")]
     pub accounts: Vec<Account>,
+    pub storage: Storage,
     pub scan: Scan,
     pub web: Web,
     pub import: Import,
+}
+
+/// The disk under the archive.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Storage {
+    /// Room set aside on the disk of the archive. With less than this free beside it, polling pauses; all else goes on.
+    /// At least `1MiB`; `"0"` turns it off.
+    #[schemars(with = "String", extend("default" = "64MiB", "pattern" = "^(0|[0-9]+(B|kB|KB|KiB|MB|MiB|GB|GiB))$"))]
+    pub reserve: u64,
 }
 
 /// How mail is scanned.

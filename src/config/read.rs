@@ -8,7 +8,8 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::page::{Page, Place, Section, kind, nearest};
-use super::{Account, AfterArchive, Auth, Clamd, DeleteWhen, Import, Scan, SecretSource, TlsMode, Web, value};
+use super::units::{parse_size, show_size};
+use super::{Account, AfterArchive, Auth, Clamd, DeleteWhen, Import, Scan, SecretSource, Storage, TlsMode, Web, value};
 
 pub(super) const TLS: [(&str, TlsMode); 3] =
     [("implicit", TlsMode::Implicit), ("starttls", TlsMode::StartTls), ("none", TlsMode::None)];
@@ -32,6 +33,8 @@ const AUTH_NOT_BUILT: [&str; 10] = [
 
 const SHORTEST_POLL: Duration = Duration::from_secs(10);
 const LONGEST_NAME: usize = 64;
+/// A quarter of it has to carry the catalog and the index for a while.
+const LEAST_RESERVE: u64 = 1 << 20;
 const PASSWORD: &str = "password = { file = \"/path\" }, { env = \"NAME\" }, { command = [\"program\", \"argument\"] } \
                         or { credential = \"name\" }";
 
@@ -40,6 +43,7 @@ const PASSWORD: &str = "password = { file = \"/path\" }, { env = \"NAME\" }, { c
 pub(super) struct Written {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) accounts: Vec<Account>,
+    pub(super) storage: Storage,
     pub(super) scan: Scan,
     pub(super) web: Web,
     pub(super) import: Import,
@@ -50,11 +54,13 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
     let mut top = page.section(Place { table: Some(document), span: 0..0 }, "", String::new());
     let data_dir = top.optional("data_dir", value::path(folder));
     let accounts = top.tables("account");
+    let storage = top.table("storage");
     let (scan, web, import) = (top.table("scan"), top.table("web"), top.table("import"));
     top.finish();
     Written {
         data_dir,
         accounts: read_accounts(page, &accounts, folder),
+        storage: read_storage(page, storage),
         scan: read_scan(page, scan, folder),
         web: read_web(page, web),
         import: read_import(page, import, folder),
@@ -122,6 +128,13 @@ fn read_account(section: &mut Section<'_, '_>, folder: &Path) -> Option<Account>
         max_message_bytes,
         multidrop,
     })
+}
+
+fn read_storage<'d>(page: &mut Page<'d>, place: Place<'d>) -> Storage {
+    let mut section = page.section(place, "storage.", "[storage]".to_owned());
+    let reserve = section.optional("reserve", reserve);
+    section.finish();
+    Storage { reserve: reserve.unwrap_or(64 << 20) }
 }
 
 fn read_scan<'d>(page: &mut Page<'d>, place: Place<'d>, folder: &Path) -> Scan {
@@ -229,6 +242,17 @@ fn after_archive(value: &DeValue<'_>) -> Result<AfterArchive, String> {
             _ => Err(format!("must be {FORMS}")),
         },
         other => Err(format!("must be {FORMS}, not {}", kind(other))),
+    }
+}
+
+/// A size, or nothing at all.
+fn reserve(value: &DeValue<'_>) -> Result<u64, String> {
+    let none = matches!(value, DeValue::String(written) if parse_size(written) == Some(0) || written == "0");
+    match if none { 0 } else { value::size(value)? } {
+        few if 0 < few && few < LEAST_RESERVE => {
+            Err(format!("is too small to be of use; write \"{}\" or more, or \"0\" for none", show_size(LEAST_RESERVE)))
+        }
+        octets => Ok(octets),
     }
 }
 

@@ -54,7 +54,7 @@ impl Loaded {
 }
 
 fn sections(config: &Config) -> Vec<Section> {
-    let Config { data_dir, accounts, scan, web, import } = config;
+    let Config { data_dir, accounts, storage, scan, web, import } = config;
     let mut sections =
         vec![Section { heading: "", path: String::new(), rows: vec![("data_dir", Some(path(data_dir)))] }];
     sections.extend(accounts.iter().enumerate().map(|(number, account)| Section {
@@ -62,6 +62,7 @@ fn sections(config: &Config) -> Vec<Section> {
         path: account_path(number),
         rows: account_rows(account),
     }));
+    let storage = vec![("reserve", Some(show_size(storage.reserve).into()))];
     let clamd = match &scan.clamd {
         Clamd::Managed => "managed",
         Clamd::Address(address) => address,
@@ -69,7 +70,12 @@ fn sections(config: &Config) -> Vec<Section> {
     let scan = vec![("clamd", Some(clamd.into())), ("database_dir", Some(path(&scan.database_dir)))];
     let web = vec![("listen", Some(web.listen.to_string().into()))];
     let import = vec![("drop_folder", import.drop_folder.as_deref().map(path))];
-    for (heading, name, rows) in [("[scan]", "scan.", scan), ("[web]", "web.", web), ("[import]", "import.", import)] {
+    for (heading, name, rows) in [
+        ("[storage]", "storage.", storage),
+        ("[scan]", "scan.", scan),
+        ("[web]", "web.", web),
+        ("[import]", "import.", import),
+    ] {
         sections.push(Section { heading, path: name.to_owned(), rows });
     }
     sections

@@ -14,7 +14,7 @@ use super::requests;
 use crate::catalog::{Backlog, Stage};
 use crate::config::{Account, Config};
 use crate::mail::Clock;
-use crate::pipeline::{Deletions, Door, Fetched, Holds, IndexTrouble, Progress, Scanner, ScannerState};
+use crate::pipeline::{self, Deletions, Door, Fetched, Holds, IndexTrouble, Progress, Scanner, ScannerState};
 
 /// What became of a fetch: one line an account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -63,12 +63,19 @@ pub struct AccountOutcome {
     /// From the first connection to the last receipt.
     pub seconds: f64,
     pub error: Option<String>,
+    /// The error is a disk without room: mail was left at the server, and comes once there is room.
+    pub paused: bool,
 }
 
 impl Outcome {
     /// Whether everything asked for was done.
     pub fn is_complete(&self) -> bool {
         self.accounts.iter().all(|account| account.error.is_none())
+    }
+
+    /// Whether all that was not done waits for nothing but room on the disk.
+    pub fn is_paused(&self) -> bool {
+        self.accounts.iter().all(|account| account.error.is_none() || account.paused)
     }
 }
 
@@ -96,6 +103,7 @@ impl From<Fetched> for AccountOutcome {
             deleted: counts.deleted,
             bytes: counts.bytes,
             seconds: fetched.seconds,
+            paused: matches!(fetched.error, Some(pipeline::Error::NoRoom(_))),
             error: fetched.error.map(|error| error.to_string()),
         }
     }

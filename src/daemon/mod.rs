@@ -9,9 +9,10 @@ mod marks;
 pub mod owner;
 pub mod pop3_server;
 pub mod requests;
+pub mod reserve;
 pub mod run;
 
-pub use crate::pipeline::{Deletions, Progress};
+pub use crate::pipeline::{Deletions, Progress, Shortage};
 
 use crate::catalog;
 

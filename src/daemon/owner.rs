@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::clamd::{self, Managed};
 use super::marks;
+use super::reserve::Reserve;
 use crate::archive::ScannerStatus;
 use crate::catalog::{self, Catalog};
 use crate::config::{Clamd, Config, Environment};
@@ -134,11 +135,15 @@ impl Owner {
     pub fn take(config: &Config, options: &Options, clock: Clock) -> Result<Self, Error> {
         let folder = config.data_dir.clone();
         files::create_private_dir(&folder).map_err(|error| unusable(&folder, &error))?;
+        let reserve = Reserve::of(config);
+        reserve.make_way();
         let lock = lock(&folder)?;
         let (holds, writer) = open(&folder, clock)?;
         let (keeping, keeper) = Keeping::start(holds.clone(), writer, lock, IN_FLIGHT_BYTES).map_err(Error::Thread)?;
-        let door = Door { holds: holds.clone(), keeper, deletions: options.deletions, turns: Turns::default() };
-        let (shutdown, _) = watch::channel(false);
+        let (shutdown, stopped) = watch::channel(false);
+        let (room, watching) = reserve.watch(stopped);
+        let (deletions, turns) = (options.deletions, Turns::default());
+        let door = Door { holds: holds.clone(), keeper, deletions, turns, room };
         let mut owner = Self {
             holds,
             door,
@@ -148,6 +153,7 @@ impl Owner {
             workers: JoinSet::new(),
             shutdown,
         };
+        owner.workers.spawn(watching);
         if options.stages == Stages::All {
             owner.start_indexing()?;
             owner.start_scanning(config, options)?;

@@ -13,7 +13,7 @@ use super::owner::{Options, Owner};
 use super::requests::Serving;
 use crate::config::{Account, Config, LoadOptions, Loaded};
 use crate::mail::{Clock, Nonce};
-use crate::pipeline::{Door, Progress};
+use crate::pipeline::{self, Door, Progress};
 use crate::telemetry;
 
 /// Sessions of the schedule at one time.
@@ -115,8 +115,13 @@ impl Poller {
         }
     }
 
-    /// Polls once; how long to wait before the next time, if there is to be one.
+    /// Polls once there is room for mail; how long to wait before the next time, if there is to be one.
     async fn poll(&mut self) -> Option<Duration> {
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => return None,
+            () = self.door.room.there() => {}
+        }
         let _session = tokio::select! {
             biased;
             _ = self.stop.wait_for(|stop| *stop) => return None,
@@ -129,6 +134,8 @@ impl Poller {
                     self.failures = 0;
                     return Some(jittered(self.account.poll_every));
                 }
+                // No failure of the server's: it is asked again as soon as there is room.
+                Some(pipeline::Error::NoRoom(_)) => return Some(Duration::ZERO),
                 Some(error) => error.is_transient(),
             },
             Err(error) => {
@@ -207,11 +214,12 @@ impl Signals {
 
 /// What can change while the daemon runs; the rest stays as it was until the next start.
 fn adopted(new: Config, current: &Config) -> Config {
-    if new.data_dir != current.data_dir || new.scan != current.scan {
+    if new.data_dir != current.data_dir || new.scan != current.scan || new.storage != current.storage {
         telemetry::config_needs_restart();
     }
     telemetry::config_reloaded(new.accounts.len());
-    Config { data_dir: current.data_dir.clone(), scan: current.scan.clone(), ..new }
+    let (storage, scan) = (current.storage.clone(), current.scan.clone());
+    Config { data_dir: current.data_dir.clone(), storage, scan, ..new }
 }
 
 /// Tells whether a file was written since.

@@ -2,6 +2,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
+use super::Shortage;
 use crate::{catalog, index, net, store};
 
 /// Why a stage could not do its work.
@@ -15,6 +16,9 @@ pub enum Error {
     Index(#[from] index::Error),
     #[error(transparent)]
     Pop3(#[from] net::pop3::Error),
+    /// The disk has too little room.
+    #[error(transparent)]
+    NoRoom(#[from] Shortage),
     #[error("{0}")]
     Setup(String),
     /// Nothing of the batch that a message was in could be kept.
@@ -34,7 +38,7 @@ impl Error {
         match self {
             Self::Store(error) => error.is_transient(),
             Self::Catalog(error) | Self::Refused(error) => error.is_transient(),
-            Self::Index(_) | Self::Closing => true,
+            Self::Index(_) | Self::NoRoom(_) | Self::Closing => true,
             Self::Pop3(error) => error.is_transient(),
             Self::Batch(error) => error.is_transient(),
             Self::Setup(_) => false,

@@ -12,7 +12,7 @@ use super::error::blocking;
 use super::holds::Holds;
 use super::keep::{Answer, Keeper, Share};
 use super::plan::{AlreadyKept, Plan, wants_deleted};
-use super::{Error, Progress};
+use super::{Error, Progress, Room, Shortage};
 use crate::config::{Account, AfterArchive, Auth, TlsMode};
 use crate::mail::event::{self, AccountAdded, Listed, Missed, SessionCounts, Sighting};
 use crate::mail::{AccountId, Event, Fate, Timestamp};
@@ -28,6 +28,7 @@ pub struct Door {
     pub keeper: Keeper,
     pub deletions: Deletions,
     pub turns: Turns,
+    pub room: Room,
 }
 
 /// One session an account at a time: a server gives a maildrop to one session only (RFC 1939 section 4), and a
@@ -51,9 +52,16 @@ pub struct Fetched {
     pub error: Option<Error>,
 }
 
+impl Fetched {
+    /// No session was begun, and none is on record.
+    fn nothing(account: String, error: Error) -> Self {
+        Self { account, counts: SessionCounts::default(), seconds: 0.0, error: Some(error) }
+    }
+}
+
 impl Door {
     /// Polls an account. Trouble with the server, or with the disk, is part of the answer; what was kept before it is
-    /// kept. `stop` ends the session early, politely.
+    /// kept. `stop` ends the session early, politely, and so does a disk without room; with that none is begun.
     pub async fn fetch(
         &self,
         account: &Account,
@@ -62,6 +70,9 @@ impl Door {
     ) -> Result<Fetched, Error> {
         let _turn = self.turns.take(&account.name).await;
         let began = Instant::now();
+        if let Some(shortage) = self.room.shortage() {
+            return Ok(Fetched::nothing(account.name.clone(), shortage.into()));
+        }
         let id = self.account(account).await?;
         let started = self.holds.clock.now();
         telemetry::session_started(&account.name);
@@ -173,13 +184,14 @@ impl Visit<'_> {
         for Missed { listed, fate, reason } in plan.missed.into_iter().chain(plan.vanished) {
             self.record.miss(listed, fate, reason);
         }
-        self.retrieve(&mut session, plan.fetch).await?;
+        let shortage = self.retrieve(&mut session, plan.fetch).await?;
         // What was kept just now may go as well.
         let known = match self.account.after_archive {
             AfterArchive::Keep => Vec::new(),
             _ => self.plan(&listing).await?.known,
         };
-        self.clear(session, known).await
+        self.clear(session, known).await?;
+        shortage.map_or(Ok(()), |shortage| Err(shortage.into()))
     }
 
     /// What the ledger makes of a listing, as it stands now.
@@ -215,7 +227,12 @@ impl Visit<'_> {
         Ok((endpoint, login))
     }
 
-    async fn retrieve(&mut self, session: &mut Session, fetch: Vec<(pop3::Retrieve, Listed)>) -> Result<(), Error> {
+    /// Takes in what it can; what kept it from taking in all, if that was the disk's want of room.
+    async fn retrieve(
+        &mut self,
+        session: &mut Session,
+        fetch: Vec<(pop3::Retrieve, Listed)>,
+    ) -> Result<Option<Shortage>, Error> {
         self.progress.want(fetch.len() as u64);
         let mut arrival =
             Arrival { missing: HashMap::with_capacity(fetch.len()), current: None, answers: VecDeque::new() };
@@ -228,6 +245,7 @@ impl Visit<'_> {
         let kept = self.settle(&mut arrival, Settle::All).await;
         let why = match (&outcome, &kept) {
             (Err(error), _) | (_, Err(error)) => format!("the session ended before its turn: {error}"),
+            (Ok(Some(shortage)), _) => shortage.to_string(),
             _ => "the program was stopping".to_owned(),
         };
         // Only the server can make a message suspect; trouble with the disk here says nothing of it.
@@ -239,18 +257,22 @@ impl Visit<'_> {
         for (_, listed) in rest {
             self.record.miss(listed, Fate::Deferred, why.clone());
         }
-        outcome.and(kept)
+        outcome.and_then(|shortage| kept.map(|()| shortage))
     }
 
-    async fn drain(&mut self, session: &mut Session, arrival: &mut Arrival) -> Result<(), Error> {
+    async fn drain(&mut self, session: &mut Session, arrival: &mut Arrival) -> Result<Option<Shortage>, Error> {
         let mut stopping = false;
+        let mut shortage = None;
         loop {
-            if !stopping && *self.stop.borrow() {
-                stopping = true;
-                session.stop_retrieving();
+            if !stopping {
+                shortage = self.door.room.shortage();
+                stopping = shortage.is_some() || *self.stop.borrow();
+                if stopping {
+                    session.stop_retrieving();
+                }
             }
             match session.next().await? {
-                None => return Ok(()),
+                None => return Ok(shortage),
                 Some(Retrieved::Begin { number }) => {
                     let hint = arrival.missing.get(&number).and_then(|listed| listed.listed_bytes);
                     let share = self.door.keeper.budget.share(hint).await?;
@@ -265,6 +287,7 @@ impl Visit<'_> {
                 Some(Retrieved::End { number, octets, .. }) => {
                     self.progress.did(octets);
                     self.record.counts.bytes += octets;
+                    self.door.room.took(octets);
                     self.arrived(arrival, number).await?;
                 }
                 Some(Retrieved::TooLarge { number, octets }) => {

@@ -11,6 +11,7 @@ mod index;
 mod keep;
 mod plan;
 mod progress;
+mod room;
 mod scan;
 mod worker;
 
@@ -22,5 +23,6 @@ pub use import::{Failure, Imported};
 pub use index::{IndexTrouble, Indexing};
 pub use keep::{Budget, Keeper, Keeping, Kept};
 pub use progress::Progress;
+pub use room::{Room, Shortage};
 pub use scan::{Engine, Scanner, ScannerState, Scanning};
 pub use worker::{Step, Wake, Work, run};

@@ -1,13 +1,14 @@
 //! A message readable alone, and its facts as fields. A failure is told once, where it is handled.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use tracing::{debug, error, info, warn};
 
 use crate::mail::event::Session;
 use crate::mail::{BlobId, Verdict};
 
-pub fn archive_opened(folder: &std::path::Path, messages: u64) {
+pub fn archive_opened(folder: &Path, messages: u64) {
     info!(folder = %folder.display(), messages, "archive opened");
 }
 
@@ -95,6 +96,26 @@ pub fn shutdown_cut_short() {
     warn!("the stages did not end in time; what they had not recorded is done again at the next start");
 }
 
+pub fn room_short(shortage: &dyn Display) {
+    warn!(%shortage, "the disk has too little room; polling pauses, and all else goes on");
+}
+
+pub fn room_again() {
+    info!("the disk has room again; polling goes on");
+}
+
+pub fn reserve_given_up(path: &Path) {
+    warn!(path = %path.display(), "the disk is nearly full; the reserve is given up to catalog, journal and index");
+}
+
+pub fn reserve_stuck(path: &Path, error: &dyn Display) {
+    error!(path = %path.display(), %error, "the reserve cannot be removed");
+}
+
+pub fn disk_unknown(folder: &Path, error: &dyn Display) {
+    error!(folder = %folder.display(), %error, "cannot tell how much room the disk has");
+}
+
 pub fn config_refused(error: &dyn Display) {
     error!(%error, "the changed configuration is refused; the old one stays in force");
 }
@@ -104,7 +125,7 @@ pub fn config_reloaded(accounts: usize) {
 }
 
 pub fn config_needs_restart() {
-    warn!("data_dir or [scan] changed; that takes effect at the next start");
+    warn!("data_dir, [storage] or [scan] changed; that takes effect at the next start");
 }
 
 pub fn listing_unreadable(account: &str, lines: u64) {

@@ -323,10 +323,8 @@ fn the_schema_the_file_and_the_readme_know_the_same_keys() {
         keys(&poplar::config::schema()).iter().map(|(table, key, _)| format!("{table}.{key}")).collect();
     let shown = load(&sample("poplar.toml")).unwrap().show_json();
     let mut in_file = BTreeSet::from([".data_dir".to_owned()]);
-    for (table, rows) in [("account", &shown["account"][0]), ("scan", &shown["scan"])]
-        .into_iter()
-        .chain([("web", &shown["web"]), ("import", &shown["import"])])
-    {
+    for table in ["account", "storage", "scan", "web", "import"] {
+        let rows = if table == "account" { &shown["account"][0] } else { &shown[table] };
         in_file.extend(rows.as_object().unwrap().keys().map(|key| format!("{table}.{key}")));
     }
     assert_eq!(in_file, schema);
@@ -407,4 +405,13 @@ fn toml_files(folder: &str) -> Vec<PathBuf> {
         files.filter(|file| file.extension().is_some_and(|ending| ending == "toml")).collect();
     files.sort();
     files
+}
+
+#[test]
+fn a_reserve_is_a_size_of_some_use_or_nothing() {
+    let house = House::new();
+    for (written, octets) in [("0", 0), ("0MiB", 0), ("1MiB", 1 << 20), ("2GB", 2_000_000_000)] {
+        let config = load(&house.write("poplar.toml", &format!("[storage]\nreserve = {written:?}\n"))).unwrap().config;
+        assert_eq!(config.storage.reserve, octets, "{written}");
+    }
 }

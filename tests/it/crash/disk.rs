@@ -52,7 +52,7 @@ fn full_disk(flow: &Flow) {
     for size in ["64k", "200k", "300k", "400k", "600k", "900k", "1400k"] {
         let folder = tempfile::tempdir().unwrap();
         let Some(disk) = Disk::mount(folder.path().join("disk"), size) else { return };
-        let lab = Lab::with_archive(folder, disk.at.join("archive"), mail::boxes(), Scanner::Absent);
+        let lab = Lab::with_archive(folder, disk.at.join("archive"), mail::boxes(), Scanner::Absent, "0");
         let output = flow.run(&lab, &[]);
         failures += u32::from(!flow.is_well(&output));
         assert_nothing_lost(&lab);

@@ -43,7 +43,7 @@ impl Lab {
     pub(crate) fn new(boxes: Vec<Vec<Mail>>, scanner: Scanner) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let archive = folder.path().join("archive");
-        Self::with_archive(folder, archive, boxes, scanner)
+        Self::with_archive(folder, archive, boxes, scanner, "1MiB")
     }
 
     pub(crate) fn with_archive(
@@ -51,6 +51,7 @@ impl Lab {
         archive: PathBuf,
         boxes: Vec<Vec<Mail>>,
         scanner: Scanner,
+        reserve: &str,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let mailbox = |(user, messages): (&&str, &Vec<Mail>)| Mailbox {
@@ -60,7 +61,7 @@ impl Lab {
         };
         let server = runtime.block_on(Server::start(USERS.iter().zip(&boxes).map(mailbox).collect())).unwrap();
         let lab = Self { folder, archive, runtime, server: Some(server), boxes };
-        lab.write_config(scanner);
+        lab.write_config(scanner, reserve);
         for (name, octets) in mail::folder() {
             let path = lab.mail_folder().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -69,7 +70,7 @@ impl Lab {
         lab
     }
 
-    fn write_config(&self, scanner: Scanner) {
+    fn write_config(&self, scanner: Scanner, reserve: &str) {
         let password = self.folder.path().join("password");
         fs::write(&password, PASSWORD).unwrap();
         fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
@@ -80,7 +81,7 @@ impl Lab {
         // There are no signatures in this folder, and with an empty PATH nothing would fetch them.
         let empty = self.folder.path().join("no-signatures");
         let mut config = format!(
-            "data_dir = {:?}\n[scan]\nclamd = {clamd:?}\ndatabase_dir = {empty:?}\n",
+            "data_dir = {:?}\n[storage]\nreserve = {reserve:?}\n[scan]\nclamd = {clamd:?}\ndatabase_dir = {empty:?}\n",
             self.archive.display().to_string()
         );
         for user in USERS {

@@ -1,6 +1,7 @@
 //! The disk under the archive: who else can read it, and what happens when it is full.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,7 +9,7 @@ use std::process::{Command, Stdio};
 use poplar::mail::BlobId;
 
 use crate::support::dovecot::Dovecot;
-use crate::support::poplar::{Account, Archive, files_below, mail, skipped};
+use crate::support::poplar::{Account, Archive, files_below, mail, skipped, until};
 
 #[test]
 fn a_folder_that_others_can_read_is_refused() {
@@ -60,6 +61,23 @@ impl SmallDisk {
         mount(&["-t", "tmpfs", "-o", &options, "tmpfs", path.to_str().unwrap()]).then(|| Self(path.to_owned()))
     }
 
+    /// Others write to it until so many octets are left.
+    fn fill(&self, left: u64) {
+        let disk = rustix::fs::statvfs(&self.0).unwrap();
+        let mut filler = File::options().append(true).create(true).open(self.filler()).unwrap();
+        let octets = (disk.f_bavail * disk.f_frsize).checked_sub(left).expect("less than that is free already");
+        filler.write_all(&vec![0; usize::try_from(octets).unwrap()]).unwrap();
+    }
+
+    /// They remove what they wrote.
+    fn empty(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
     fn grow(&self, size: &str) {
         assert!(mount(&["-o", &format!("remount,size={size}"), self.0.to_str().unwrap()]));
     }
@@ -92,7 +110,8 @@ fn incompressible(seed: u64, lines: usize) -> String {
 fn a_full_disk_loses_nothing_and_once_there_is_room_all_comes_in() {
     let folder = tempfile::tempdir().unwrap();
     let server = Dovecot::start(folder.path());
-    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    let mut archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    archive.set_reserve("0");
     let Some(disk) = SmallDisk::mount(&archive.data_dir(), "4m") else {
         return skipped("this user may not mount a small tmpfs");
     };
@@ -127,7 +146,8 @@ fn a_full_disk_loses_nothing_and_once_there_is_room_all_comes_in() {
 fn a_disk_that_was_filled_by_others_stops_it_with_advice_until_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let server = Dovecot::start(folder.path());
-    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    let mut archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    archive.set_reserve("0");
     let Some(_disk) = SmallDisk::mount(&archive.data_dir(), "8m") else {
         return skipped("this user may not mount a small tmpfs");
     };
@@ -145,4 +165,162 @@ fn a_disk_that_was_filled_by_others_stops_it_with_advice_until_there_is_room() {
     fs::remove_file(filler).unwrap();
     assert_eq!(archive.fetch(&["--keep-only"])["kept"], 1);
     archive.assert_sound();
+}
+
+const R: u64 = 2 << 20;
+const POLICY: &str = "after_archive = \"delete\"\ndelete_when = \"kept\"\npoll_every = \"10s\"";
+
+/// A server, and an archive with a reserve of [`R`] on a disk of its own.
+struct Scene {
+    server: Dovecot,
+    disk: SmallDisk,
+    archive: Archive,
+    _folder: tempfile::TempDir,
+}
+
+fn scene(clamd: &str, size: &str) -> Option<Scene> {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Dovecot::start(folder.path());
+    let mut archive = Archive::with_clamd(clamd);
+    archive.set_reserve("2MiB");
+    let Some(disk) = SmallDisk::mount(&archive.data_dir(), size) else {
+        skipped("this user may not mount a small tmpfs");
+        return None;
+    };
+    archive.configure(&[Account::implicit(&server, "tester").with(POLICY)]);
+    Some(Scene { server, disk, archive, _folder: folder })
+}
+
+impl Scene {
+    fn reserve(&self) -> PathBuf {
+        self.archive.data_dir().join("reserve")
+    }
+
+    /// What commands say while there is no room, but for the octets.
+    fn sentence(&self) -> String {
+        format!("no mail is taken in: the disk of {} has ", self.archive.data_dir().display())
+    }
+
+    fn assert_paused(&self) {
+        let warnings = self.archive.warnings();
+        assert!(warnings.contains(&self.sentence()), "{warnings}");
+        let fetch = self.archive.run(&["--json", "fetch", "--unproven"]);
+        fetch.assert_said(75, &self.sentence());
+        let account = fetch.json()["accounts"][0].take();
+        assert_eq!((&account["paused"], &account["kept"], &account["deleted"]), (&true.into(), &0.into(), &0.into()));
+        let file = self.archive.path("letter.eml");
+        fs::write(&file, mail("from a file", "has no room")).unwrap();
+        let import = self.archive.run(&["--json", "import", file.to_str().unwrap()]);
+        import.assert_said(75, &self.sentence());
+        assert_eq!(import.json()["read"], 0, "{import}");
+    }
+}
+
+#[test]
+fn polling_pauses_while_others_fill_the_disk_and_goes_on_by_itself() {
+    let Some(scene) = scene("managed", "16m") else { return };
+    let Scene { server, disk, archive, .. } = &scene;
+    let first = mail("first", "fits");
+    server.deliver("tester", &first);
+    let mut daemon = archive.start(&["--unproven"]);
+    until("it is not scanned", || (archive.found("is:clean").len() == 1).then_some(()));
+    assert_eq!(scene.reserve().metadata().unwrap().len(), R);
+
+    disk.fill(R / 2);
+    until("it does not pause", || daemon.log().contains("polling pauses").then_some(()));
+    server.deliver("tester", &mail("second", "has no room"));
+    scene.assert_paused();
+    assert!(scene.reserve().exists());
+
+    disk.fill(R / 8);
+    until("the reserve is not given up", || (!scene.reserve().exists()).then_some(()));
+    scene.assert_paused();
+    assert_eq!(archive.found("subject:first"), [BlobId::of(&first).to_string()]);
+    assert_eq!(archive.raw(&BlobId::of(&first).to_string()), first);
+    archive.assert_sound();
+
+    disk.empty();
+    until("it does not go on", || (archive.found("subject:second is:clean").len() == 1).then_some(()));
+    assert!(daemon.log().contains("polling goes on"), "{}", daemon.log());
+    assert_eq!(scene.reserve().metadata().unwrap().len(), R);
+    let fetched = archive.fetch(&["--unproven"]);
+    assert_eq!((&fetched["kept"], &fetched["duplicates"]), (&0.into(), &0.into()), "{fetched}");
+    assert_eq!((archive.status()["messages"].as_u64(), archive.warnings().as_str()), (Some(2), ""));
+    assert_eq!(daemon.stop(), 0, "{}", daemon.log());
+    archive.assert_sound();
+}
+
+#[test]
+fn mail_that_fills_the_disk_stops_before_the_disk_is_full() {
+    let Some(scene) = scene("unix:/nonexistent/clamd.sock", "16m") else { return };
+    let Scene { server, disk, archive, .. } = &scene;
+    let mails: Vec<Vec<u8>> = (0..60).map(|n| mail(&format!("number {n}"), &incompressible(n, 5_000))).collect();
+    mails.iter().for_each(|octets| server.deliver("tester", octets));
+
+    let full = archive.run(&["--json", "fetch", "--keep-only", "--unproven"]);
+    full.assert_said(75, &scene.sentence());
+    let account = full.json()["accounts"][0].take();
+    let count = |name: &str| account[name].as_u64().unwrap();
+    assert!(count("kept") > 0 && count("deferred") > 0, "{account}");
+    assert_eq!((count("kept") + count("deferred"), count("failed")), (60, 0), "{account}");
+    assert_eq!(count("deleted"), count("kept"), "what is kept goes all the same: {account}");
+    archive.assert_sound();
+
+    disk.grow("64m");
+    let roomy = archive.fetch(&["--keep-only", "--unproven"]);
+    assert_eq!((&roomy["listed"], &roomy["kept"]), (&account["deferred"], &account["deferred"]), "{roomy}");
+    for octets in &mails {
+        assert_eq!(archive.raw(&BlobId::of(octets).to_string()), *octets);
+    }
+    archive.assert_sound();
+}
+
+#[test]
+fn an_import_that_fills_the_disk_is_finished_when_there_is_room() {
+    let Some(scene) = scene("unix:/nonexistent/clamd.sock", "16m") else { return };
+    let Scene { disk, archive, .. } = &scene;
+    let folder = archive.path("letters");
+    fs::create_dir(&folder).unwrap();
+    for n in 0..60 {
+        fs::write(folder.join(format!("{n}.eml")), mail(&format!("number {n}"), &incompressible(n, 5_000))).unwrap();
+    }
+    let import = ["--json", "import", "--wait=0s", folder.to_str().unwrap()];
+    let full = archive.run(&import);
+    full.assert_said(75, &scene.sentence());
+    let outcome = full.json();
+    assert!(outcome["paused"].is_string() && outcome["interrupted"] == false, "{full}");
+    let kept = outcome["kept"].as_u64().unwrap();
+    assert!(kept > 0 && kept < 60, "{full}");
+
+    disk.grow("64m");
+    let roomy = archive.run(&import).json();
+    assert_eq!((&roomy["read"], &roomy["duplicates"]), (&60.into(), &kept.into()), "{roomy}");
+    assert_eq!(archive.found("number").len(), 60);
+    archive.assert_sound();
+}
+
+#[test]
+fn on_a_full_disk_the_reserve_has_what_is_here_read_indexed_and_put_on_record() {
+    for reserve in ["2MiB", "0"] {
+        let Some(mut scene) = scene("unix:/nonexistent/clamd.sock", "16m") else { return };
+        scene.archive.set_reserve(reserve);
+        scene.archive.configure(&[Account::implicit(&scene.server, "tester").with(POLICY)]);
+        let Scene { server, disk, archive, .. } = &scene;
+        let letters: Vec<Vec<u8>> = (0..30).map(|n| mail(&format!("number {n}"), "fits")).collect();
+        letters.iter().for_each(|octets| server.deliver("tester", octets));
+        assert_eq!(archive.fetch(&["--keep-only"])["kept"], 30);
+
+        disk.fill(0);
+        let fetch = archive.run(&["fetch", "--wait=0s"]);
+        if reserve == "0" {
+            assert!(!fetch.stderr.contains(&scene.sentence()), "{fetch}");
+            fetch.assert_said(fetch.code, "Make room on the disk of the archive");
+            continue;
+        }
+        fetch.assert_said(75, &scene.sentence());
+        assert!(!scene.reserve().exists());
+        assert_eq!(archive.found("subject:number").len(), 30, "{fetch}");
+        archive.assert_sound();
+        scene.assert_paused();
+    }
 }

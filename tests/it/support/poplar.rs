@@ -25,6 +25,7 @@ const PROMISED_END: Duration = Duration::from_secs(10);
 pub(crate) struct Archive {
     folder: TempDir,
     clamd: String,
+    reserve: String,
 }
 
 /// How a command ended.
@@ -43,7 +44,8 @@ impl Archive {
 
     /// `clamd` as in the configuration file.
     pub(crate) fn with_clamd(clamd: &str) -> Self {
-        let archive = Self { folder: tempfile::tempdir().unwrap(), clamd: clamd.to_owned() };
+        let archive =
+            Self { folder: tempfile::tempdir().unwrap(), clamd: clamd.to_owned(), reserve: "1MiB".to_owned() };
         // clamd runs as another user where the tests run as root, and has to find the signatures.
         fs::set_permissions(archive.folder.path(), Permissions::from_mode(0o711)).unwrap();
         let hex: String = eicar().iter().map(|octet| format!("{octet:02x}")).collect();
@@ -75,7 +77,13 @@ impl Archive {
             write!(text, "\n[[account]]\n{}", account.settings).unwrap();
         }
         write!(text, "\n[scan]\nclamd = {:?}\ndatabase_dir = {signatures:?}\n", self.clamd).unwrap();
+        write!(text, "[storage]\nreserve = {:?}\n", self.reserve).unwrap();
         fs::write(self.config_file(), text).unwrap();
+    }
+
+    /// Holds from the next [`Self::configure`] on.
+    pub(crate) fn set_reserve(&mut self, reserve: &str) {
+        reserve.clone_into(&mut self.reserve);
     }
 
     pub(crate) fn set_clamd(&mut self, clamd: &str) {
