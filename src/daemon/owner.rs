@@ -141,7 +141,7 @@ impl Owner {
         let (holds, writer) = open(&folder, clock)?;
         let (keeping, keeper) = Keeping::start(holds.clone(), writer, lock, IN_FLIGHT_BYTES).map_err(Error::Thread)?;
         let (shutdown, stopped) = watch::channel(false);
-        let (room, watching) = reserve.watch(stopped);
+        let (room, watching) = reserve.watch(keeper.budget.clone(), stopped);
         let (deletions, turns) = (options.deletions, Turns::default());
         let door = Door { holds: holds.clone(), keeper, deletions, turns, room };
         let mut owner = Self {

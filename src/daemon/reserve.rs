@@ -15,7 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Shortage;
 use crate::config::Config;
-use crate::pipeline::Room;
+use crate::pipeline::{Budget, Room};
 use crate::{files, telemetry};
 
 /// How often the disk is looked at; while mail comes in, more often.
@@ -34,15 +34,16 @@ enum Course {
     GiveUp,
 }
 
-/// `free` are the octets that are free beside the reserve. A reserve that was given up comes back only when there is
-/// room for it twice, and mail with it: room that giving it up made is none.
-const fn course(free: u64, is_held: bool, reserve: u64) -> Course {
+/// `free` are the octets that are free beside the reserve, `coming` those of them that will be written in a moment. A
+/// reserve that was given up comes back only when there is room for it twice: room that giving it up made is none.
+const fn course(free: u64, coming: u64, is_held: bool, reserve: u64) -> Course {
+    let left = free.saturating_sub(coming);
     match (is_held, reserve) {
         (_, 0) => Course::Poll,
-        (true, _) if free >= reserve => Course::Poll,
+        (true, _) if left >= reserve => Course::Poll,
         (true, _) if free >= reserve / 4 => Course::Pause,
         (true, _) => Course::GiveUp,
-        (false, _) if free >= needed(false, reserve) => Course::SetAside,
+        (false, _) if left >= needed(false, reserve) => Course::SetAside,
         (false, _) => Course::Pause,
     }
 }
@@ -67,25 +68,30 @@ impl Reserve {
     /// Gives the reserve up if the disk is nearly full: an archive without an owner could not even be opened. Whoever
     /// comes first does it; an owner sees at its next look that it is gone.
     pub fn make_way(&self) {
-        if self.course().is_ok_and(|(_, course)| course == Course::GiveUp) {
+        if self.course(0).is_ok_and(|(_, course)| course == Course::GiveUp) {
             self.give_up();
         }
     }
 
     /// Why no mail would be taken in now. Changes nothing.
     pub fn shortage(&self) -> Option<Shortage> {
-        match self.course().ok()? {
+        match self.course(0).ok()? {
             (free, Course::Pause | Course::GiveUp) => Some(self.low(free)),
             (_, Course::Poll | Course::SetAside) => None,
         }
     }
 
     /// Watches the disk, from the first look, which is over when this returns, until `shutdown`.
-    pub(super) fn watch(self, mut shutdown: watch::Receiver<bool>) -> (Room, impl Future<Output = ()> + Send) {
+    /// What is on its way to the disk counts as written, or sessions would fill the disk before it shows.
+    pub(super) fn watch(
+        self,
+        budget: Budget,
+        mut shutdown: watch::Receiver<bool>,
+    ) -> (Room, impl Future<Output = ()> + Send) {
         self.clear_away();
         let (told, room) = watch::channel(None);
         let told = Arc::new(told);
-        self.look(&told);
+        self.look(0, &told);
         let asked = Arc::new(Notify::new());
         let room = Room::new(room, asked.clone());
         let watching = async move {
@@ -95,17 +101,17 @@ impl Reserve {
                     () = asked.notified() => {}
                     _ = shutdown.wait_for(|shutdown| *shutdown) => return,
                 }
-                let (reserve, told) = (self.clone(), told.clone());
+                let (reserve, coming, told) = (self.clone(), budget.used_bytes(), told.clone());
                 // A panic has been printed; what was told last stays true.
-                drop(tokio::task::spawn_blocking(move || reserve.look(&told)).await);
+                drop(tokio::task::spawn_blocking(move || reserve.look(coming, &told)).await);
             }
         };
         (room, watching)
     }
 
-    /// Does what the disk asks for, and tells it.
-    fn look(&self, told: &watch::Sender<Option<Shortage>>) {
-        let shortage = match self.course() {
+    /// Does what the disk asks for, and tells it. `coming`: octets that will be written in a moment.
+    fn look(&self, coming: u64, told: &watch::Sender<Option<Shortage>>) {
+        let shortage = match self.course(coming) {
             // Nothing is known about the disk now; whoever writes to it will be told.
             Err(error) => return telemetry::disk_unknown(&self.folder, &error),
             Ok((_, Course::Poll)) => None,
@@ -124,9 +130,10 @@ impl Reserve {
         told.send_if_modified(|before| std::mem::replace(before, shortage.clone()) != shortage);
     }
 
-    fn course(&self) -> io::Result<(u64, Course)> {
+    /// What is left beside what is `coming`, and what that asks for.
+    fn course(&self, coming: u64) -> io::Result<(u64, Course)> {
         let free = self.free()?;
-        Ok((free, course(free, self.is_held(), self.octets)))
+        Ok((free.saturating_sub(coming), course(free, coming, self.is_held(), self.octets)))
     }
 
     /// Octets that this user may still write to the disk.
@@ -229,21 +236,23 @@ mod tests {
             (2 * R, false, Course::SetAside),
             (u64::MAX, false, Course::SetAside),
         ] {
-            assert_eq!(course(free, is_held, R), expected, "{free} free, held: {is_held}");
+            assert_eq!(course(free, 0, is_held, R), expected, "{free} free, held: {is_held}");
         }
-        assert_eq!([course(0, true, 0), course(0, false, 0)], [Course::Poll; 2], "there is no reserve");
+        assert_eq!([course(0, 0, true, 0), course(0, 9, false, 0)], [Course::Poll; 2], "there is no reserve");
+        assert_eq!(course(R, 1, true, R), Course::Pause, "what comes counts as written, …");
+        assert_eq!(course(R, R, true, R), Course::Pause, "… but nothing is given up to it");
     }
 
     proptest! {
         /// Whatever the disk is like, two looks settle it, and what they lead to lasts while the disk stays as it is.
         #[test]
         fn what_was_done_is_not_undone_by_the_next_look(free in any::<u64>(), is_held: bool, reserve in 1..u64::MAX / 4) {
-            let (free, is_held) = match course(free, is_held, reserve) {
+            let (free, is_held) = match course(free, 0, is_held, reserve) {
                 Course::SetAside => (free - reserve, true),
                 Course::GiveUp => (free + reserve, false),
                 Course::Poll | Course::Pause => (free, is_held),
             };
-            let settled = course(free, is_held, reserve);
+            let settled = course(free, 0, is_held, reserve);
             prop_assert!(matches!(settled, Course::Poll | Course::Pause), "{settled:?}");
             prop_assert_eq!(settled == Course::Poll, is_held && free >= reserve);
         }
@@ -251,7 +260,7 @@ mod tests {
         /// More room never means less mail.
         #[test]
         fn more_room_is_never_worse(free in any::<u64>(), more in any::<u64>(), is_held: bool, reserve in any::<u64>()) {
-            let takes = |free| matches!(course(free, is_held, reserve), Course::Poll | Course::SetAside);
+            let takes = |free| matches!(course(free, 0, is_held, reserve), Course::Poll | Course::SetAside);
             prop_assert!(!takes(free) || takes(free.saturating_add(more)));
         }
     }

@@ -70,6 +70,7 @@ impl Keeper {
 #[derive(Clone, Debug)]
 pub struct Budget {
     kib: Arc<Semaphore>,
+    total_kib: usize,
 }
 
 /// A part of the budget; given back when dropped.
@@ -98,7 +99,12 @@ const MOST_SHARE: u64 = 1 << 20;
 
 impl Budget {
     pub fn new(bytes: usize) -> Self {
-        Self { kib: Arc::new(Semaphore::new(bytes / 1024)) }
+        Self { kib: Arc::new(Semaphore::new(bytes / 1024)), total_kib: bytes / 1024 }
+    }
+
+    /// What is in memory or may be at any moment, and on the disk soon.
+    pub fn used_bytes(&self) -> u64 {
+        self.total_kib.saturating_sub(self.kib.available_permits()) as u64 * 1024
     }
 
     /// Waits until there is room for a message of about this size. A larger one than the most a message may hold in

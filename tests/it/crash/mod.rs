@@ -2,6 +2,7 @@
 //! a disk that fails or is full.
 
 mod disk;
+mod errors;
 mod fault;
 mod flow;
 mod kill;

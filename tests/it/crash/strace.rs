@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Kill,
     /// An error by its name, from the nth call on.
     Error(&'static str),
+    /// An error by its name, at the nth call alone.
+    Once(&'static str),
 }
 
 /// Where a program is hit.
@@ -31,6 +33,7 @@ impl Injection {
         let fault = match fault {
             Fault::Kill => format!("signal=SIGKILL:when={nth}"),
             Fault::Error(name) => format!("error={name}:when={nth}+"),
+            Fault::Once(name) => format!("error={name}:when={nth}"),
         };
         let mut words: Vec<String> = ["strace", "-f", "-qq", "-o", "/dev/null", "-e"].map(str::to_owned).to_vec();
         words.extend([format!("trace={calls}"), "-e".to_owned(), format!("inject={calls}:{fault}")]);
