@@ -51,7 +51,8 @@ struct Arguments {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 all well; 1 something failed, the reason is on stderr; 2 wrong usage or configuration;
-75 try again later (the archive is in use, or mail is kept but not scanned or not indexed yet).
+75 try again later (the archive is in use, the disk has too little room for mail, or mail is kept but not scanned or
+not indexed yet).
 
 To see it work with nothing configured: poplar demo";
 

@@ -75,8 +75,9 @@ impl Sample {
 }
 
 fn configuration(port: u16, accounts: &[(&str, &str)]) -> String {
-    let mut toml =
-        "# What `poplar demo` runs with. The folder is gone when the demo ends.\ndata_dir = \"archive\"\n".to_owned();
+    let mut toml = "# What `poplar demo` runs with. The folder is gone when the demo ends.\ndata_dir = \"archive\"\n\n\
+                    [storage]\nreserve = \"0\"\n"
+        .to_owned();
     for (name, user) in accounts {
         toml.push_str(&format!(
             "\n[[account]]\nname = \"{name}\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
