@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
-use crate::files;
+use crate::files::{self, Mutant};
 
 /// One connection to the catalog. Several processes may have one; only the owner of the archive changes facts,
 /// everybody may ask ([`super::Request`]).
@@ -73,6 +73,9 @@ impl Catalog {
                  PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
             )
             .map_err(failed)?;
+        if files::mutant(Mutant::SynchronousNormal) {
+            connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(failed)?;
+        }
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Self { connection: Mutex::new(connection) })
     }

@@ -2,11 +2,13 @@
 //! Knows nothing about mail or about what the files hold.
 
 mod lock;
+mod mutant;
 mod private;
 mod publish;
 mod sync;
 
 pub use lock::{Lock, LockError};
+pub use mutant::{Mutant, mutant};
 pub use private::{check_private, create_private_dir, create_private_file, open_private};
 pub use publish::{Draft, publish};
 pub use sync::{stop, sync_data, sync_dir};

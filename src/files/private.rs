@@ -3,7 +3,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::sync_dir;
+use super::{Mutant, mutant, sync_dir};
 
 /// Creates `folder`, and those above it that are missing, readable by their owner only; checks one that is there.
 pub fn create_private_dir(folder: &Path) -> io::Result<()> {
@@ -12,7 +12,9 @@ pub fn create_private_dir(folder: &Path) -> io::Result<()> {
         // The names of the new folders must outlast a power cut as what is put into them does.
         for created in folder.ancestors().filter_map(Path::parent).take(2) {
             let above = if created.as_os_str().is_empty() { Path::new(".") } else { created };
-            sync_dir(above)?;
+            if !mutant(Mutant::FolderNameUnsynced) {
+                sync_dir(above)?;
+            }
         }
     }
     check_private(folder)

@@ -2,7 +2,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{create_private_file, sync_data, sync_dir};
+use super::{Mutant, create_private_file, mutant, sync_data, sync_dir};
 
 /// Puts `octets` at `path` so that a reader, and a start after a power cut, finds all of the old file or all of the
 /// new one: written beside it, fsynced, renamed over it, folder fsynced. Mode 0600.
@@ -48,8 +48,13 @@ impl Draft {
     /// Gives the file its name. What was written since the last [`Draft::sync`] is synced first.
     #[expect(clippy::disallowed_methods, reason = "this is the one way")]
     pub fn publish(self) -> io::Result<()> {
-        self.sync();
+        if !mutant(Mutant::PublishUnsynced) {
+            self.sync();
+        }
         fs::rename(&self.beside, &self.path)?;
+        if mutant(Mutant::PublishNameUnsynced) {
+            return Ok(());
+        }
         sync_dir(self.path.parent().unwrap_or(Path::new(".")))
     }
 }

@@ -3,12 +3,16 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::{Mutant, mutant};
+
 /// Makes what was written to `file` outlast a power cut.
 ///
 /// Does not return when the disk says it could not: after a failed fsync the kernel may have dropped the pages and
 /// call the next one a success, so the only safe answer is to stop and read the tail again at the next start.
 pub fn sync_data(file: &File, path: &Path) {
-    if let Err(error) = file.sync_data() {
+    if let Err(error) = file.sync_data()
+        && !mutant(Mutant::SyncErrorIgnored)
+    {
         stop(path, &error);
     }
 }

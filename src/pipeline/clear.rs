@@ -4,6 +4,7 @@ use super::Error;
 use super::error::blocking;
 use super::holds::{Holds, location};
 use crate::catalog::{Archived, Recorded};
+use crate::files::{self, Mutant};
 use crate::mail::Event;
 use crate::mail::event::{Deleting, Sighting};
 use crate::net::pop3::Session;
@@ -82,6 +83,9 @@ pub(super) async fn clear(
     }
     // A few at a time: proving reads every octet again, and the server must not think that nobody is there any more.
     for some in wanted.chunks(AT_ONCE).take(SESSION_MOST / AT_ONCE) {
+        if files::mutant(Mutant::DeleBeforeReceipt) {
+            session.delete(&some.iter().map(|wanted| wanted.number).collect::<Vec<_>>()).await?;
+        }
         let (deciding, some) = (holds.clone(), some.to_vec());
         let numbers = blocking(move || decide(&deciding, some, deletions)).await?;
         if numbers.is_empty() {
@@ -111,6 +115,8 @@ fn decide(holds: &Holds, wanted: Vec<Wanted>, deletions: Deletions) -> Result<Ve
             Err(error) => telemetry::receipt_refused(&archived.message.id, &error),
         }
     }
-    holds.tell(events)?;
+    if !files::mutant(Mutant::DeletingUncommitted) {
+        holds.tell(events)?;
+    }
     Ok(numbers)
 }
