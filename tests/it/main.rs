@@ -17,6 +17,8 @@ mod journal;
 mod journal_format;
 mod json_schemas;
 mod message;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod pop3_dialogs;
 mod pop3_dovecot;
 mod pop3_net;
@@ -26,3 +28,4 @@ mod sealed_format;
 mod spine;
 mod store_format;
 mod support;
+mod write_order;

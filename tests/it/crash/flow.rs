@@ -27,6 +27,14 @@ pub(crate) const KEEP_MORE: Flow = Flow { before: &["fetch", "home", "--unproven
 /// With the index. The scanner is away, which is told with 75.
 pub(crate) const FETCH: Flow =
     Flow { before: &[], command: |_| words(&["fetch", "--unproven", "--wait", "0s"]), codes: &[75] };
+/// One account: what the server is told can be held against what is on the disk.
+pub(crate) const KEEP_ONE: Flow =
+    Flow { before: &[], command: |_| words(&["fetch", "office", "--unproven", "--keep-only"]), codes: &[0] };
+pub(crate) const KEEP_ONE_MORE: Flow = Flow {
+    before: &["fetch", "office", "--unproven", "--keep-only"],
+    command: |_| words(&["fetch", "home", "--unproven", "--keep-only"]),
+    codes: &[0],
+};
 pub(crate) const IMPORT: Flow = Flow {
     before: &[],
     command: |lab| words(&["import", "--wait", "0s", &lab.mail_folder().display().to_string()]),

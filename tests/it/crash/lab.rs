@@ -161,6 +161,11 @@ impl Lab {
         answer
     }
 
+    /// In all boxes, in the beginning.
+    pub(crate) fn messages(&self) -> usize {
+        self.boxes.iter().map(Vec::len).sum()
+    }
+
     /// Every message that the server does not have any more.
     pub(crate) fn deleted(&self) -> Vec<Mail> {
         let mut deleted = Vec::new();

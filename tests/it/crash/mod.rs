@@ -4,11 +4,13 @@
 mod disk;
 mod errors;
 mod fault;
-mod flow;
+pub(crate) mod flow;
 mod kill;
-mod lab;
+pub(crate) mod lab;
 mod load;
-mod mail;
+pub(crate) mod mail;
 mod owners;
+mod powercut;
 mod state;
-mod strace;
+pub(crate) mod strace;
+mod torn;
