@@ -12,33 +12,61 @@ use super::mail;
 use super::state::State;
 use super::strace::Injection;
 
-/// A command, and the exit codes with which it has done what it should.
+/// A command that changes an archive. To add one: say what comes before, what is run, when it has done what it should,
+/// and what else must be as in a run that nothing disturbed; then name it in [`FLOWS`], and drill it in `kill.rs`.
+#[derive(Clone, Copy)]
 pub(crate) struct Flow {
-    /// What is run undisturbed before.
-    before: &'static [&'static str],
+    pub(crate) name: &'static str,
+    /// Undisturbed, in a lab without an archive.
+    before: fn(&Lab),
     command: fn(&Lab) -> Vec<String>,
+    /// Exit codes with which it has done what it should.
     codes: &'static [i32],
+    /// What [`State`] does not look at, in words.
+    facts: fn(&Lab) -> Vec<String>,
 }
 
-pub(crate) const KEEP_ONLY: Flow =
-    Flow { before: &[], command: |_| words(&["fetch", "--unproven", "--keep-only"]), codes: &[0] };
-/// Into an archive that is there: what the threads do then is counted from its beginning.
-pub(crate) const KEEP_MORE: Flow = Flow { before: &["fetch", "home", "--unproven", "--keep-only"], ..KEEP_ONLY };
-/// With the index. The scanner is away, which is told with 75.
-pub(crate) const FETCH: Flow =
-    Flow { before: &[], command: |_| words(&["fetch", "--unproven", "--wait", "0s"]), codes: &[75] };
-/// One account: what the server is told can be held against what is on the disk.
-pub(crate) const KEEP_ONE: Flow =
-    Flow { before: &[], command: |_| words(&["fetch", "office", "--unproven", "--keep-only"]), codes: &[0] };
-pub(crate) const KEEP_ONE_MORE: Flow = Flow {
-    before: &["fetch", "office", "--unproven", "--keep-only"],
-    command: |_| words(&["fetch", "home", "--unproven", "--keep-only"]),
+pub(crate) const FLOWS: [&Flow; 5] = [&KEEP_ONLY, &KEEP_MORE, &DELETE, &FETCH, &IMPORT];
+
+pub(crate) const KEEP_ONLY: Flow = Flow {
+    name: "fetch into a new archive",
+    before: |_| {},
+    command: |_| words(&["fetch", "--unproven", "--keep-only"]),
     codes: &[0],
+    facts: |_| Vec::new(),
+};
+/// Into an archive that is there: what the threads do then is counted from its beginning.
+pub(crate) const KEEP_MORE: Flow = Flow {
+    name: "fetch",
+    before: |lab| drop(lab.must(&["fetch", "home", "--unproven", "--keep-only"], &[0])),
+    ..KEEP_ONLY
+};
+/// All is there, and nothing is deleted yet.
+pub(crate) const DELETE: Flow = Flow { name: "delete", before: Lab::keep_all_on_the_server, ..KEEP_ONLY };
+/// With the index. The scanner is away, which is told with 75.
+pub(crate) const FETCH: Flow = Flow {
+    name: "fetch with index",
+    command: |_| words(&["fetch", "--unproven", "--wait", "0s"]),
+    codes: &[75],
+    ..KEEP_ONLY
+};
+/// One account: what the server is told can be held against what is on the disk.
+pub(crate) const KEEP_ONE: Flow = Flow {
+    name: "fetch of one account",
+    command: |_| words(&["fetch", "office", "--unproven", "--keep-only"]),
+    ..KEEP_ONLY
+};
+pub(crate) const KEEP_ONE_MORE: Flow = Flow {
+    name: "fetch of another account",
+    before: |lab| drop(lab.must(&["fetch", "office", "--unproven", "--keep-only"], &[0])),
+    command: |_| words(&["fetch", "home", "--unproven", "--keep-only"]),
+    ..KEEP_ONLY
 };
 pub(crate) const IMPORT: Flow = Flow {
-    before: &[],
+    name: "import",
     command: |lab| words(&["import", "--wait", "0s", &lab.mail_folder().display().to_string()]),
     codes: &[75],
+    ..KEEP_ONLY
 };
 
 /// Far more than any of the commands takes: one that hangs fails its test.
@@ -52,9 +80,7 @@ impl Flow {
     /// A lab in which this flow is about to run.
     pub(crate) fn lab(&self) -> Lab {
         let lab = Lab::new(mail::boxes(), Scanner::Absent);
-        if !self.before.is_empty() {
-            lab.must(self.before, &[0]);
-        }
+        (self.before)(&lab);
         lab
     }
 
@@ -93,7 +119,11 @@ impl Flow {
             let output = self.run(lab, &[]);
             assert!(self.is_well(&output), "{:?}\n{}", output.status, said(&output));
         }
-        State::of(lab)
+        let mut state = State::of(lab);
+        for fact in (self.facts)(lab) {
+            *state.facts.entry(fact).or_default() += 1;
+        }
+        state
     }
 
     pub(crate) fn golden(&self) -> State {

@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
-use super::flow::{FETCH, Flow, IMPORT, KEEP_MORE, KEEP_ONLY, compare};
+use super::flow::{DELETE, FETCH, FLOWS, Flow, IMPORT, KEEP_MORE, KEEP_ONLY, compare};
 use super::lab::said;
 use super::state::{State, assert_nothing_lost};
 use super::strace::{self, Fault, Injection};
@@ -39,7 +39,7 @@ fn steps(growth: u32) -> Box<dyn Iterator<Item = u32>> {
 type Place = (&'static str, Option<&'static str>);
 
 const PLACES: [Place; 12] = [
-    ("write,pwrite64", None),
+    ("write,pwrite64,writev,pwritev", None),
     ("pwrite64", Some("catalog.db-wal")),
     ("pwrite64", Some("catalog.db")),
     ("pwrite64", Some("packs/00000001.open")),
@@ -55,7 +55,7 @@ const PLACES: [Place; 12] = [
 
 /// Where the index writes too.
 const WITH_INDEX: [Place; 6] = [
-    ("write,pwrite64", None),
+    ("write,pwrite64,writev,pwritev", None),
     ("fdatasync", None),
     ("fsync", None),
     ("rename,renameat,renameat2,link,linkat", None),
@@ -63,37 +63,76 @@ const WITH_INDEX: [Place; 6] = [
     ("openat", None),
 ];
 
-/// `growth`: how fast a sample grows thin.
-fn kill_everywhere(flow: &Flow, places: &[Place], growth: u32, least: u32) {
+/// Which points of a flow are tried in a sample, and how many there must be, so that nothing is tested by testing
+/// nothing. With `CRASH_ALL=1` all points of all places are.
+struct Drill {
+    flow: &'static Flow,
+    places: &'static [Place],
+    /// How fast the sample grows thin.
+    growth: u32,
+    least: u32,
+    least_of_all: u32,
+}
+
+const DRILLS: [Drill; 5] = [
+    Drill { flow: &KEEP_ONLY, places: &PLACES, growth: 2, least: 30, least_of_all: 100 },
+    Drill { flow: &KEEP_MORE, places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
+    Drill { flow: &DELETE, places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
+    Drill { flow: &FETCH, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 100 },
+    Drill { flow: &IMPORT, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 100 },
+];
+
+fn drill(name: &str) {
     if !strace::is_available() {
         return;
     }
-    let golden = flow.golden();
+    let drill = DRILLS.iter().find(|drill| drill.flow.name == name).unwrap();
+    let everything = strace::is_everything();
+    let (places, least) = if everything { (&PLACES[..], drill.least_of_all) } else { (drill.places, drill.least) };
+    let golden = drill.flow.golden();
     let mut kills = Vec::new();
-    let places = if strace::is_everything() { &PLACES } else { places };
     for &(calls, file) in places {
-        kills.push((kill_at_each(flow, calls, file, growth, &golden), calls, file));
+        kills.push((kill_at_each(drill.flow, calls, file, drill.growth, &golden), calls, file));
     }
     let tried: u32 = kills.iter().map(|(here, ..)| here).sum();
-    assert!(tried >= least, "only {tried} places were tried: {kills:?}");
+    tell(name, tried, &kills);
+    assert!(tried >= least, "only {tried} points were tried: {kills:?}");
+}
+
+#[expect(clippy::print_stderr, reason = "scripts/crash-test shows it")]
+fn tell(name: &str, tried: u32, kills: &[(u32, &str, Option<&str>)]) {
+    eprintln!("{name}: killed at {tried} points");
+    for (here, calls, file) in kills {
+        eprintln!("  {here:4} {calls} {}", file.unwrap_or_default());
+    }
+}
+
+#[test]
+fn every_flow_is_drilled() {
+    assert!(FLOWS.iter().all(|flow| DRILLS.iter().any(|drill| drill.flow.name == flow.name)));
 }
 
 #[test]
 fn a_fetch_into_a_new_archive_killed_anywhere_loses_and_doubles_nothing() {
-    kill_everywhere(&KEEP_ONLY, &PLACES, 2, 30);
+    drill(KEEP_ONLY.name);
 }
 
 #[test]
 fn a_fetch_killed_anywhere_loses_and_doubles_nothing() {
-    kill_everywhere(&KEEP_MORE, &PLACES, 2, 20);
+    drill(KEEP_MORE.name);
+}
+
+#[test]
+fn a_deletion_killed_anywhere_loses_and_doubles_nothing() {
+    drill(DELETE.name);
 }
 
 #[test]
 fn a_fetch_killed_while_it_indexes_loses_and_doubles_nothing() {
-    kill_everywhere(&FETCH, &WITH_INDEX, 6, 10);
+    drill(FETCH.name);
 }
 
 #[test]
 fn an_import_killed_anywhere_loses_and_doubles_nothing() {
-    kill_everywhere(&IMPORT, &WITH_INDEX, 6, 10);
+    drill(IMPORT.name);
 }

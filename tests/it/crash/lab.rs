@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use poplar::daemon::pop3_server::{Mailbox, Server};
@@ -71,6 +71,15 @@ impl Lab {
     }
 
     fn write_config(&self, scanner: Scanner, reserve: &str) {
+        let deleting = "after_archive = \"delete\"
+delete_when = \"kept\"
+";
+        fs::write(self.config(), self.configuration(scanner, reserve, deleting)).unwrap();
+        fs::write(self.keeping_config(), self.configuration(scanner, reserve, "after_archive = \"keep\"
+")).unwrap();
+    }
+
+    fn configuration(&self, scanner: Scanner, reserve: &str, policy: &str) -> String {
         let password = self.folder.path().join("password");
         fs::write(&password, PASSWORD).unwrap();
         fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
@@ -87,12 +96,11 @@ impl Lab {
         for user in USERS {
             config += &format!(
                 "[[account]]\nname = {user:?}\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\
-                 allow_cleartext = true\nuser = {user:?}\npassword = {{ file = {password:?} }}\n\
-                 after_archive = \"delete\"\ndelete_when = \"kept\"\n",
+                 allow_cleartext = true\nuser = {user:?}\npassword = {{ file = {password:?} }}\n{policy}",
                 self.address().port(),
             );
         }
-        fs::write(self.config(), config).unwrap();
+        config
     }
 
     pub(crate) fn archive(&self) -> &Path {
@@ -101,6 +109,18 @@ impl Lab {
 
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("poplar.toml")
+    }
+
+    /// The same, but that nothing is deleted at the server.
+    fn keeping_config(&self) -> PathBuf {
+        self.folder.path().join("keeping.toml")
+    }
+
+    pub(crate) fn keep_all_on_the_server(&self) {
+        let mut command = self.program(&[], &self.keeping_config());
+        let output = command.args(["fetch", "--keep-only"]).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(self.deleted().is_empty());
     }
 
     pub(crate) fn mail_folder(&self) -> PathBuf {
@@ -113,10 +133,16 @@ impl Lab {
 
     /// The real program; `wrapper` is a program with arguments that runs it.
     pub(crate) fn poplar_in(&self, wrapper: &[String], arguments: &[&str]) -> Command {
+        let mut command = self.program(wrapper, &self.config());
+        command.args(arguments.iter().filter(|word| **word != "--unproven" || knows_unproven()));
+        command
+    }
+
+    fn program(&self, wrapper: &[String], config: &Path) -> Command {
         let mut words: Vec<String> = wrapper.to_vec();
         words.push(env!("CARGO_BIN_EXE_poplar").to_owned());
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg("-c").arg(self.config()).arg("--json").args(arguments);
+        command.args(&words[1..]).arg("-c").arg(config).arg("--json");
         command.env_remove("POPLAR_CONFIG").env_remove("RUST_LOG");
         command
     }
@@ -183,6 +209,15 @@ impl Drop for Lab {
             self.runtime.block_on(server.stop());
         }
     }
+}
+
+/// Whether deletions have to be asked for, because no checkpoint covers what is deleted.
+fn knows_unproven() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(|| {
+        let help = Command::new(env!("CARGO_BIN_EXE_poplar")).args(["fetch", "--help"]).output().unwrap();
+        said(&help).contains("--unproven")
+    })
 }
 
 pub(crate) fn said(output: &Output) -> String {

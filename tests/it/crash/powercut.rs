@@ -120,8 +120,8 @@ struct Count {
 }
 
 impl Count {
-    const fn is_well(&self) -> bool {
-        self.lost + self.damaged + self.doubled + self.missing + self.other as usize == 0
+    const fn troubles(&self) -> usize {
+        self.lost + self.damaged + self.doubled + self.missing + self.other as usize
     }
 }
 
@@ -320,13 +320,13 @@ fn cut_often(kind: &'static str, cuts: u32, count: &mut Count) {
     let mut life = None;
     for nth in 1..=cuts {
         let this = life.get_or_insert_with(|| Life { disk: Disk::make(kind).unwrap(), mail: BTreeMap::new() });
-        let was_well = count.is_well();
+        let before = count.troubles();
         // Three of four while mail comes in and is deleted: that is where something is at stake.
         let longest = if nth % 4 == 0 { indexed } else { kept };
         if catch_unwind(AssertUnwindSafe(|| this.cut(longest, count))).is_err() {
             count.other += 1;
         }
-        if nth % LIFE == 0 || was_well != count.is_well() {
+        if nth % LIFE == 0 || before != count.troubles() {
             life = None;
         }
         if nth % 20 == 0 || nth == cuts {
@@ -350,6 +350,6 @@ fn power_cuts_lose_and_double_nothing() {
         cut_often(kind, (cuts + nth) / of, &mut count);
     }
     println!("{count}");
-    assert!(count.is_well(), "something was lost, damaged or doubled");
+    assert_eq!(count.troubles(), 0, "something was lost, damaged or doubled");
     assert!(cuts < 20 || count.after_deleting * 10 > cuts, "most cuts came before anything was at stake");
 }
