@@ -73,6 +73,9 @@ impl Catalog {
                  PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
             )
             .map_err(failed)?;
+        if files::mutant(Mutant::LogInMemory) {
+            connection.execute_batch("PRAGMA journal_mode = MEMORY").map_err(failed)?;
+        }
         if files::mutant(Mutant::SynchronousNormal) {
             connection.execute_batch("PRAGMA synchronous = NORMAL").map_err(failed)?;
         }

@@ -21,6 +21,8 @@ pub enum Mutant {
     FolderNameUnsynced,
     /// SQLite commits without an fsync of its log.
     SynchronousNormal,
+    /// SQLite has no log on the disk: what a kill interrupts stays half done.
+    LogInMemory,
     /// DELE goes out before there is a receipt.
     DeleBeforeReceipt,
     /// DELE goes out though the decision was not committed.
@@ -28,7 +30,7 @@ pub enum Mutant {
 }
 
 impl Mutant {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::PackUnsynced,
         Self::PackNameUnsynced,
         Self::ReadBackLeftOut,
@@ -38,6 +40,7 @@ impl Mutant {
         Self::PublishNameUnsynced,
         Self::FolderNameUnsynced,
         Self::SynchronousNormal,
+        Self::LogInMemory,
         Self::DeleBeforeReceipt,
         Self::DeletingUncommitted,
     ];
@@ -54,6 +57,7 @@ impl Mutant {
             Self::PublishNameUnsynced => "publish-name-unsynced",
             Self::FolderNameUnsynced => "folder-name-unsynced",
             Self::SynchronousNormal => "synchronous-normal",
+            Self::LogInMemory => "log-in-memory",
             Self::DeleBeforeReceipt => "dele-before-receipt",
             Self::DeletingUncommitted => "deleting-uncommitted",
         }

@@ -7,6 +7,7 @@ use poplar::files::Mutant;
 
 const NEW_IN_ORDER: &str = "write_order::a_fetch_into_a_new_archive_writes_in_order";
 const TORN: &str = "crash::torn::a_torn_tail_is_cut_wherever_it_is_torn";
+const KILLED: &str = "crash::kill::a_fetch_into_a_new_archive_killed_anywhere_loses_and_doubles_nothing";
 const FAILED_SYNC: &str = "crash::fault::a_failed_sync_of_a_pack_ends_the_process";
 
 /// The cheapest test that must fail, and what it must say.
@@ -24,6 +25,7 @@ const fn catcher(mutant: Mutant) -> (&'static str, &'static str) {
         Mutant::DeleBeforeReceipt | Mutant::DeletingUncommitted => {
             (NEW_IN_ORDER, "was sent before the decision was durable")
         }
+        Mutant::LogInMemory => (KILLED, "malformed"),
     }
 }
 

@@ -14,7 +14,6 @@ use super::strace::Injection;
 
 /// A command that changes an archive. To add one: say what comes before, what is run, when it has done what it should,
 /// and what else must be as in a run that nothing disturbed; then name it in [`FLOWS`], and drill it in `kill.rs`.
-#[derive(Clone, Copy)]
 pub(crate) struct Flow {
     pub(crate) name: &'static str,
     /// Undisturbed, in a lab without an archive.
@@ -43,9 +42,10 @@ pub(crate) const KEEP_MORE: Flow = Flow {
 };
 /// All is there, and nothing is deleted yet.
 pub(crate) const DELETE: Flow = Flow { name: "delete", before: Lab::keep_all_on_the_server, ..KEEP_ONLY };
-/// With the index. The scanner is away, which is told with 75.
+/// With the index, which is there already. The scanner is away, which is told with 75.
 pub(crate) const FETCH: Flow = Flow {
     name: "fetch with index",
+    before: |lab| drop(lab.must(&["fetch", "home", "--unproven", "--wait", "0s"], &[75])),
     command: |_| words(&["fetch", "--unproven", "--wait", "0s"]),
     codes: &[75],
     ..KEEP_ONLY

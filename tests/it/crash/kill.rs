@@ -54,11 +54,12 @@ const PLACES: [Place; 12] = [
 ];
 
 /// Where the index writes too.
-const WITH_INDEX: [Place; 6] = [
+const WITH_INDEX: [Place; 7] = [
     ("write,pwrite64,writev,pwritev", None),
     ("fdatasync", None),
     ("fsync", None),
     ("rename,renameat,renameat2,link,linkat", None),
+    ("rename,renameat,renameat2,link,linkat", Some("index/meta.json")),
     ("unlink,unlinkat", None),
     ("openat", None),
 ];
@@ -75,8 +76,8 @@ struct Drill {
 }
 
 const DRILLS: [Drill; 5] = [
-    Drill { flow: &KEEP_ONLY, places: &PLACES, growth: 2, least: 30, least_of_all: 100 },
-    Drill { flow: &KEEP_MORE, places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
+    Drill { flow: &KEEP_ONLY, places: &PLACES, growth: 2, least: 30, least_of_all: 250 },
+    Drill { flow: &KEEP_MORE, places: &PLACES, growth: 2, least: 20, least_of_all: 140 },
     Drill { flow: &DELETE, places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
     Drill { flow: &FETCH, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 100 },
     Drill { flow: &IMPORT, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 100 },
