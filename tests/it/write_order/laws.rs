@@ -52,6 +52,10 @@ struct Watch<'a> {
     named: HashMap<String, At>,
     decided: HashMap<String, At>,
     checkpoint: At,
+    /// Open packs that a sealed one has taken the place of, and when.
+    sealed: HashMap<PathBuf, At>,
+    /// The last write to the catalog's log that is durable.
+    committed: At,
     seen: Seen,
 }
 
@@ -70,6 +74,8 @@ impl<'a> Watch<'a> {
             named: HashMap::new(),
             decided: HashMap::new(),
             checkpoint: 0,
+            sealed: HashMap::new(),
+            committed: 0,
             seen: Seen::default(),
         }
     }
@@ -84,6 +90,7 @@ impl<'a> Watch<'a> {
             }
             ("mkdir" | "mkdirat", true) => step.paths().into_iter().for_each(|path| self.made(at, path)),
             ("rename" | "renameat" | "renameat2" | "link" | "linkat", false) => self.renamed(at, step),
+            ("unlink" | "unlinkat", false) => step.paths().iter().for_each(|path| self.removed(path)),
             ("pread64", true) => self.read(step),
             (_, false) if step.is_sync() => drop(self.syncing.insert(step.thread, at)),
             (_, true) if step.is_sync() => self.synced(step),
@@ -135,12 +142,22 @@ impl<'a> Watch<'a> {
             self.checkpoint = at;
             self.all_durable_below(&journal, "a checkpoint was published");
         }
+        if to.extension().is_some_and(|ending| ending == "pack") {
+            self.sealed.insert(to.with_extension("open"), at);
+        }
         if let Some(folder) = to.parent() {
             self.changed.insert(folder.to_owned(), at);
         }
         // The journal's tiles come in groups, and need their names when a checkpoint counts on them.
         if !to.starts_with(journal.join("tile")) {
             self.published.insert(step.thread, to.clone());
+        }
+    }
+
+    /// An open pack goes when the catalog knows of the sealed one that takes its place.
+    fn removed(&mut self, path: &Path) {
+        if self.sealed.remove(path).is_some_and(|sealed| self.committed < sealed) {
+            self.broken(format!("{} was removed before the catalog knew of the sealed pack", path.display()));
         }
     }
 
@@ -227,6 +244,9 @@ impl<'a> Watch<'a> {
             if self.published.get(&step.thread).is_some_and(|published| published.parent() == Some(&file)) {
                 self.published.remove(&step.thread);
             }
+            if file == self.wal {
+                self.committed = self.changed.get(&file).copied().filter(|at| *at < begun).unwrap_or(self.committed);
+            }
             self.durable.insert(file, begun);
         }
     }
@@ -280,4 +300,43 @@ fn is_fleeting(path: &Path, archive: &Path) -> bool {
     let folder = ["index", "spool", "clamd"].iter().any(|folder| within.starts_with(folder));
     let ending = path.extension().and_then(|ending| ending.to_str());
     folder || matches!(ending, Some("tmp" | "db-shm")) || within == Path::new("lock")
+}
+
+/// What the laws say of a log, in which `A` stands for the archive.
+fn broken(log: &[&str]) -> Vec<String> {
+    let log: String = log.iter().map(|line| format!("7 {} = 0\n", line.replace('A', "/archive"))).collect();
+    let steps = super::trace::parse(&log);
+    observe(Path::new("/archive"), &["uid-1".to_owned()], &steps).broken
+}
+
+const SEAL: [&str; 3] =
+    ["fdatasync(5<A/packs/1.tmp>)", "rename(\"A/packs/1.tmp\", \"A/packs/1.pack\")", "fsync(6<A/packs>)"];
+const COMMIT: [&str; 2] = ["pwrite64(8<A/catalog.db-wal>, \"uid-1\", 5, 0)", "fdatasync(8<A/catalog.db-wal>)"];
+const REMOVE: &str = "unlink(\"A/packs/1.open\")";
+
+#[test]
+fn an_open_pack_goes_last() {
+    assert_eq!(broken(&[&SEAL[..], &COMMIT, &[REMOVE]].concat()), Vec::<String>::new());
+    for early in [[&SEAL[..], &[REMOVE], &COMMIT].concat(), [&SEAL[..], &COMMIT[..1], &[REMOVE]].concat()] {
+        let broken = broken(&early);
+        assert!(broken[0].contains("before the catalog knew"), "{broken:?}");
+    }
+    let unsynced = broken(&[&["pwrite64(5<A/packs/1.tmp>, \"\", 9, 0)"], &SEAL[1..]].concat());
+    assert!(unsynced[0].contains("before it was durable"), "{unsynced:?}");
+}
+
+const TILE: [&str; 3] =
+    ["pwrite64(5<A/journal/tile/0>, \"\", 9, 0)", "fsync(5<A/journal/tile/0>)", "fsync(5<A/journal/tile>)"];
+const SIGN: [&str; 2] = ["rename(\"A/journal/checkpoint.tmp\", \"A/journal/checkpoint\")", "fsync(6<A/journal>)"];
+const DELE: &str = "sendto(9<socket:[1]>, \"DELE 1\\r\\n\", 8, 0, NULL, 0)";
+
+#[test]
+fn a_checkpoint_comes_after_its_tiles_and_before_a_deletion() {
+    let decided = COMMIT.map(|line| line.replace("\"uid-1\"", "\"{\\\"v\\\":1 \\\"deleting\\\" \\\"uid-1\\\"\""));
+    let decided = [&*decided[0], &*decided[1]];
+    assert_eq!(broken(&[&COMMIT[..], &TILE, &SIGN, &decided, &[DELE]].concat()), Vec::<String>::new());
+    let early = broken(&[&TILE[..], &SIGN, &COMMIT, &decided, &[DELE]].concat());
+    assert!(early[0].contains("before a checkpoint that covers it"), "{early:?}");
+    let untrue = broken(&[&COMMIT[..], &TILE[..1], &SIGN].concat());
+    assert!(untrue[0].contains("a checkpoint was published"), "{untrue:?}");
 }
