@@ -80,7 +80,7 @@ const DRILLS: [Drill; 5] = [
     Drill { flow: &KEEP_MORE, places: &PLACES, growth: 2, least: 20, least_of_all: 140 },
     Drill { flow: &DELETE, places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
     Drill { flow: &FETCH, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 100 },
-    Drill { flow: &IMPORT, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 100 },
+    Drill { flow: &IMPORT, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 250 },
 ];
 
 fn drill(name: &str) {
