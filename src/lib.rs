@@ -5,12 +5,13 @@
 //!
 //! ```text
 //!  POP3 server            ground: cannot be re-made                     derived: can be rebuilt
-//!  ───────────   ┌──────────────────────────────────────────┐   ┌──────────────────────────────────┐
+//!  ───────────   ┌───────────────────────────────────────────┐   ┌───────────────────────────────────┐
 //!   LIST/UIDL ─► │ keep    bytes, private records → store/   │   │ catalog.db  (SQLite: facts, work) │
-//!   RETR  ─────► │         leaves → journal/                 │──►│ index/      (Tantivy: search)     │ ─► CLI
-//!   DELE  ◄───── │ clear   only with a receipt from keep     │   └──────────────────────────────────┘
-//!                └──────────────────────────────────────────┘
-//!         fetch → keep → { scan, index } → clear           one verb a file in pipeline/
+//!   RETR  ─────► │ sign    leaves → journal/                 │──►│ index/      (Tantivy: search)     │ ─► CLI
+//!                │                  (Merkle log, signed)     │   └───────────────────────────────────┘
+//!   DELE  ◄───── │ clear   only with a receipt               │
+//!                └───────────────────────────────────────────┘
+//!         fetch → keep → { sign, seal, scan, index } → clear     one verb a file in pipeline/
 //! ```
 //!
 //! Read `daemon/run.rs` second: it puts everything together in the order things happen.
@@ -20,12 +21,16 @@
 //! 1. **Bytes are evidence.** Stored is exactly what RETR gave after dot-unstuffing. A message's id is the SHA-256
 //!    of those octets (`mail::BlobId`).
 //! 2. **A DELE needs a receipt** (`pipeline::clear::Receipt`): bytes fsynced, read back and hash-checked
-//!    (`store::Durable`), and the row with its UIDL committed (`catalog::Recorded`).
-//! 3. **One commit point.** Message row, UIDL and journal entry are one SQLite transaction.
+//!    (`store::Durable`), the row with its UIDL committed (`catalog::Recorded`), and both under a signed checkpoint of the
+//!    journal (`pipeline::sign::Covered`).
+//! 3. **One commit point.** Message row, UIDL and journal entry are one SQLite transaction. Tiles and checkpoint are written
+//!    from the catalog's outbox afterwards; after a crash they are written again, and are the same.
 //! 4. **Every UIDL has a fate** that can be shown (`mail::Fate`).
 //! 5. **Fail closed.** Clean means that every view was scanned and every answer was exactly OK; all else is withheld.
 //! 6. **Hostile input never kills the daemon**, and is archived anyway: raw bytes are durable before anything parses them.
-//! 7. **Ground and derived.** `mail::Event` and one `catalog.apply` serve live and rebuild.
+//! 7. **Ground and derived.** Without `catalog.db` and `index/` no mail is lost: `poplar rebuild` makes them from packs and
+//!    journal. `mail::Event` and one `catalog.apply` serve live and rebuild. Ground and catalog that do not fit are an alarm:
+//!    nothing is written then.
 //! 8. **An fsync error stops the process.**
 //! 9. **The format is boring**: `schemas/store.md`, `schemas/journal.md`.
 //!
@@ -53,6 +58,7 @@
 //! | what a word means (message, part, sighting, verdict, event) | `mail/` |
 //! | the POP3 and clamd dialogs | `proto/`, their dialogs as text in `tests/pop3/` and `tests/clamd/` |
 //! | the bytes on disk | `store/`, `schemas/store.md` |
+//! | how it is proved what happened | `journal/`, `schemas/journal.md` |
 //! | what the catalog knows | `schemas/catalog/*.sql` |
 //! | how a stage works | `pipeline/<verb>.rs` |
 //! | what a command prints | `cli/<verb>.rs` |

@@ -1,5 +1,5 @@
--- What the catalog knows. Everything here but `request` and `owner` is derived from packs and journal; until the journal
--- has tiles and checkpoints, `pack` and `outbox` lie nowhere else.
+-- What the catalog knows. Everything here but `request` and `owner`, and what no checkpoint covers yet in `outbox`, is
+-- derived from packs and journal.
 -- Times are milliseconds since 1970-01-01 UTC; ids are SHA-256 octets.
 
 -- The archive itself: format, id, created_ms. Written once.

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
-use crate::mail::Verdict;
-use crate::{catalog, index, store};
+use crate::mail::{BlobId, Verdict};
+use crate::{catalog, index, journal, store};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,6 +23,18 @@ pub enum Error {
     Catalog(#[from] catalog::Error),
     #[error(transparent)]
     Store(#[from] store::Error),
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    #[error("the journal has no signed checkpoint yet; `poplar run` or `poplar fetch` signs within a second")]
+    NothingSigned,
+    #[error("no checkpoint covers journal entry {0} yet; it is signed within a second while poplar runs")]
+    NotSignedYet(u64),
+    #[error("record {ordinal} of pack {pack} is not message {id}: this pack does not belong here; see `poplar verify`")]
+    OtherRecord { id: BlobId, pack: u64, ordinal: u32 },
+    #[error("cannot read {}: {}", .0.display(), .1)]
+    Unreadable(PathBuf, std::io::Error),
+    #[error("the proof is about message {proven}, and this file is {given}")]
+    OtherMessage { proven: String, given: BlobId },
     #[error(transparent)]
     Index(#[from] index::Error),
 }

@@ -2,16 +2,18 @@
 //! Never writes mail, and knows nothing about screens or settings.
 
 mod error;
+mod journal;
 mod search;
 mod show;
 mod status;
 mod verify;
 
 pub use error::Error;
+pub use journal::{EntryShown, Head, Proved, ProvenShown, check_message, check_proof, read_key};
 pub use search::{Hit, Order, Results, Search, Skipped};
 pub use show::{Access, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
 pub use status::{AccountStatus, Backlogs, ScannerStatus, StageStatus, Stages, Status};
-pub use verify::{Checked, Damage, Depth, Report};
+pub use verify::{Checked, Damage, Depth, Pace, Report};
 
 /// A message of the archive, as [`Archive::find`] hands it out.
 pub use crate::catalog::MessageRow as Message;
@@ -41,6 +43,11 @@ impl Archive {
         Ok(Self { folder: folder.to_owned(), catalog: Arc::new(catalog), reader: Arc::new(reader), clock })
     }
 
+    /// The archive of a process that has it open already.
+    pub fn of(folder: &Path, catalog: Arc<Catalog>, reader: Arc<store::Reader>, clock: Clock) -> Self {
+        Self { folder: folder.to_owned(), catalog, reader, clock }
+    }
+
     /// The message whose id begins with what a person typed.
     pub fn find(&self, id: &str) -> Result<Message, Error> {
         let prefix: BlobIdPrefix = id.parse().map_err(|_: ParseIdError| Error::NotAnId(id.to_owned()))?;
@@ -54,7 +61,11 @@ impl Archive {
 
     fn blob(&self, row: &Message) -> Result<store::Blob, Error> {
         let (pack, ordinal) = row.place;
-        Ok(self.reader.open(store::Location { pack, ordinal })?)
+        let blob = self.reader.open(store::Location { pack, ordinal })?;
+        if blob.stored().id != row.message.id {
+            return Err(Error::OtherRecord { id: row.message.id, pack, ordinal });
+        }
+        Ok(blob)
     }
 
     /// Puts an event about reading or checking on record.

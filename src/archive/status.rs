@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Error};
-use crate::catalog::{Backlog, Stage};
+use crate::catalog::{Backlog, PackRow, Stage};
 use crate::mail::Verdict;
 
 /// How the archive and its owner are.
@@ -88,7 +88,7 @@ impl Archive {
         let mut status = Status {
             messages,
             raw_bytes,
-            stored_bytes: self.catalog.extents()?.iter().map(|(_, bytes, _)| bytes).sum(),
+            stored_bytes: self.catalog.packs()?.iter().map(PackRow::stored_bytes).sum(),
             verdicts: self.catalog.verdict_counts()?,
             accounts: accounts.collect(),
             stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into() },
@@ -114,8 +114,22 @@ impl Archive {
         Ok((Some(owner.pid), serde_json::from_str(&owner.scanner).unwrap_or(nobody)))
     }
 
+    /// What must not be overlooked: the journal is not what was signed, or a check found damage.
+    fn alarms(&self) -> Result<Vec<String>, Error> {
+        let mut alarms = self.journal_alarm()?;
+        if let Some(check) = self.catalog.standing_damage()? {
+            let more = match check.damage.len() {
+                0 | 1 => String::new(),
+                all => format!(", and {} more", all - 1),
+            };
+            let first = check.damage.first().map_or("damage", String::as_str);
+            alarms.push(format!("DAMAGE found {}: {first}{more}; see `poplar verify`", check.at));
+        }
+        Ok(alarms)
+    }
+
     fn warnings(&self, status: &Status) -> Result<Vec<String>, Error> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.alarms()?;
         for account in &status.accounts {
             if let Some(error) = &account.last_error {
                 warnings.push(format!("account {}: {error}", account.account));

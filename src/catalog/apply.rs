@@ -4,11 +4,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Error;
 use super::work::Stage;
-use crate::mail::event::{Event, Listed, MessageRef, Session, Sighting};
+use crate::mail::event::{Event, Kept, Listed, MessageRef, Session, Sighting};
 use crate::mail::{AccountId, Fate, Occurrence, Timestamp, ViewVerdict};
 
-/// Where a kept message lies: pack and ordinal.
-pub(super) type Place = (u64, u32);
+/// Where a record lies: pack and ordinal.
+pub type Place = (u64, u32);
 
 /// `journal` is the index of the event's entry. A Kept event without a place would be a message nobody can read;
 /// other events have none.
@@ -25,7 +25,12 @@ pub(super) fn apply(
             set(sql, "created_by", version)?;
             set(sql, "created_ms", &at.as_millis().to_string())
         }
-        Event::Started { .. } | Event::Stopped { .. } | Event::Verified(_) => Ok(()),
+        Event::Started { .. } | Event::Stopped { .. } => Ok(()),
+        Event::Verified(verified) => {
+            let counts = [verified.messages, verified.packs, verified.bytes];
+            checked(sql, at, &verified.scope, counts, &verified.damage)
+        }
+        Event::Drilled(drilled) => checked(sql, at, "drill", [0; 3], &drilled.differences),
         Event::AccountAdded(added) => {
             // Another server, or another mailbox of it: its unique-ids mean other messages.
             sql.prepare_cached(
@@ -40,30 +45,7 @@ pub(super) fn apply(
             .execute(params![added.account.as_bytes(), added.name, added.host, added.user])?;
             Ok(())
         }
-        Event::Kept(kept) => {
-            let (pack, ordinal) =
-                place.ok_or_else(|| Error::Unreadable("a kept message without a place".to_owned()))?;
-            sql.prepare_cached(
-                "INSERT INTO message (id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?
-            .execute(params![
-                kept.message.id.as_bytes(),
-                kept.message.nonce.as_bytes(),
-                kept.header.as_bytes(),
-                kept.size_bytes,
-                at.as_millis(),
-                pack,
-                ordinal,
-                journal
-            ])?;
-            let message = sql.last_insert_rowid();
-            for stage in Stage::ALL {
-                sql.prepare_cached("INSERT INTO work (stage, message, due_ms) VALUES (?1, ?2, ?3)")?
-                    .execute(params![stage.as_str(), message, at.as_millis()])?;
-            }
-            archived(sql, at, &kept.sighting, Fate::Kept, message)
-        }
+        Event::Kept(kept) => message_kept(sql, at, kept, journal, place),
         Event::Sighted(sighted) => {
             archived(sql, at, &sighted.sighting, Fate::Duplicate, message_number(sql, &sighted.message)?)
         }
@@ -96,6 +78,48 @@ pub(super) fn apply(
             Ok(())
         }
     }
+}
+
+fn message_kept(sql: &Connection, at: Timestamp, kept: &Kept, journal: u64, place: Option<Place>) -> Result<(), Error> {
+    let (pack, ordinal) = place.ok_or_else(|| Error::Unreadable("a kept message without a place".to_owned()))?;
+    sql.prepare_cached(
+        "INSERT INTO message (id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        kept.message.id.as_bytes(),
+        kept.message.nonce.as_bytes(),
+        kept.header.as_bytes(),
+        kept.size_bytes,
+        at.as_millis(),
+        pack,
+        ordinal,
+        journal
+    ])?;
+    let message = sql.last_insert_rowid();
+    for stage in Stage::ALL {
+        sql.prepare_cached("INSERT INTO work (stage, message, due_ms) VALUES (?1, ?2, ?3)")?.execute(params![
+            stage.as_str(),
+            message,
+            at.as_millis()
+        ])?;
+    }
+    archived(sql, at, &kept.sighting, Fate::Kept, message)
+}
+
+fn checked(
+    sql: &Connection,
+    at: Timestamp,
+    kind: &str,
+    [messages, packs, bytes]: [u64; 3],
+    damage: &[String],
+) -> Result<(), Error> {
+    let damage = serde_json::to_string(damage).map_err(|error| Error::Unreadable(error.to_string()))?;
+    sql.execute(
+        "INSERT INTO verified (at_ms, kind, messages, packs, bytes, damage) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![at.as_millis(), kind, messages, packs, bytes, damage],
+    )?;
+    Ok(())
 }
 
 fn set(sql: &Connection, key: &str, value: &str) -> Result<(), Error> {

@@ -1,6 +1,7 @@
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::apply::{Place, apply};
+use super::packs::{PackExtent, extend};
 use super::{Catalog, Error};
 use crate::mail::{BlobId, Event, Nonce, Occurrence};
 
@@ -33,20 +34,25 @@ impl Told {
     }
 }
 
-/// How far a pack counts: number, octets, records.
-pub type PackExtent = (u64, u64, u32);
-
 /// Proof that a message's row and the sighting that led to it are committed. Only the catalog makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Recorded(BlobId);
+pub struct Recorded {
+    id: BlobId,
+    journal: u64,
+}
 
 impl Recorded {
     pub const fn id(&self) -> BlobId {
-        self.0
+        self.id
     }
 
-    pub(super) const fn new(id: BlobId) -> Self {
-        Self(id)
+    /// The index of the entry that says it was kept.
+    pub const fn journal(&self) -> u64 {
+        self.journal
+    }
+
+    pub(super) const fn new(id: BlobId, journal: u64) -> Self {
+        Self { id, journal }
     }
 }
 
@@ -70,9 +76,9 @@ impl Catalog {
         for told in events {
             let mut savepoint = sql.savepoint()?;
             match tell(&savepoint, told) {
-                Ok(()) => {
+                Ok(journal) => {
                     savepoint.commit()?;
-                    outcomes.push(committed(&told.occurrence.event));
+                    outcomes.push(committed(&told.occurrence.event, journal));
                 }
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
@@ -86,14 +92,6 @@ impl Catalog {
         Ok(outcomes)
     }
 
-    /// How far each pack counts, in the order of their numbers.
-    pub fn extents(&self) -> Result<Vec<PackExtent>, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare("SELECT number, committed_bytes, records FROM pack ORDER BY number")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// The nonce of a message that is in the archive.
     pub fn nonce(&self, id: &BlobId) -> Result<Option<Nonce>, Error> {
         let connection = self.connection();
@@ -103,57 +101,10 @@ impl Catalog {
             .optional()?;
         Ok(nonce.map(Nonce::from_bytes))
     }
-
-    /// Private records that still wait for a place in a pack, oldest first.
-    pub fn waiting_records(&self, limit: u32) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-        let connection = self.connection();
-        let mut statement = connection
-            .prepare_cached("SELECT seq, record FROM outbox WHERE record IS NOT NULL ORDER BY seq LIMIT ?1")?;
-        let rows = statement.query_map(params![limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Journal entries whose private records lie in a pack: index, leaf, ordinal of the record.
-    pub fn entries_in_pack(&self, pack: u64) -> Result<Vec<(u64, Vec<u8>, u32)>, Error> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT seq - 1, leaf, ordinal FROM outbox WHERE pack = ?1 ORDER BY ordinal")?;
-        let rows = statement.query_map(params![pack], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// How many journal entries there are.
-    pub fn entry_count(&self) -> Result<u64, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT count(*) FROM outbox")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
-    }
-
-    /// The records with these numbers have been put into packs.
-    pub fn records_stored(&self, extents: &[PackExtent], places: &[(i64, Place)]) -> Result<(), Error> {
-        let mut connection = self.connection();
-        let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        extend(&sql, extents)?;
-        for (seq, (pack, ordinal)) in places {
-            sql.prepare_cached("UPDATE outbox SET record = NULL, pack = ?2, ordinal = ?3 WHERE seq = ?1")?
-                .execute(params![seq, pack, ordinal])?;
-        }
-        Ok(sql.commit()?)
-    }
 }
 
-fn extend(sql: &Transaction<'_>, extents: &[PackExtent]) -> Result<(), Error> {
-    for (pack, bytes, records) in extents {
-        sql.prepare_cached(
-            "INSERT INTO pack (number, committed_bytes, records) VALUES (?1, ?2, ?3)
-             ON CONFLICT (number) DO UPDATE SET committed_bytes = excluded.committed_bytes, records = excluded.records",
-        )?
-        .execute(params![pack, bytes, records])?;
-    }
-    Ok(())
-}
-
-fn tell(sql: &Connection, told: &Told) -> Result<(), Error> {
+/// The index of the event's entry in the journal.
+fn tell(sql: &Connection, told: &Told) -> Result<u64, Error> {
     let (record, place) = match &told.record {
         Half::Stored((pack, ordinal)) => (None, Some((pack, ordinal))),
         Half::Waiting(record) => (Some(record), None),
@@ -162,13 +113,14 @@ fn tell(sql: &Connection, told: &Told) -> Result<(), Error> {
         .execute(params![told.leaf, record, place.map(|place| place.0), place.map(|place| place.1)])?;
     // Numbers begin at 1, indices in the tree at 0.
     let journal = u64::try_from(sql.last_insert_rowid() - 1).unwrap_or(0);
-    apply(sql, &told.occurrence, journal, told.place)
+    apply(sql, &told.occurrence, journal, told.place)?;
+    Ok(journal)
 }
 
-const fn committed(event: &Event) -> Committed {
+const fn committed(event: &Event, journal: u64) -> Committed {
     match event {
-        Event::Kept(kept) => Committed::Message(Recorded::new(kept.message.id)),
-        Event::Sighted(sighted) => Committed::Message(Recorded::new(sighted.message.id)),
+        Event::Kept(kept) => Committed::Message(Recorded::new(kept.message.id, journal)),
+        Event::Sighted(sighted) => Committed::Message(Recorded::new(sighted.message.id, journal)),
         _ => Committed::Other,
     }
 }

@@ -18,10 +18,23 @@ pub enum Error {
     #[error("{}: written by a newer poplar (schema {found}, this one knows {known}); use that one", .path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
 
+    #[error("{}: SQLite could not change to its write-ahead log and stays in mode {mode}; check the disk", .path.display())]
+    NoLog { path: PathBuf, mode: String },
+
+    #[error("cannot copy the catalog to {}: {source}", .path.display())]
+    Snapshot { path: PathBuf, source: rusqlite::Error },
+
+    #[error("cannot replace {}: {}", .0.display(), .1)]
+    Replace(PathBuf, std::io::Error),
+
+    /// Only the owner brings it up to date.
+    #[error("{}: written by an older poplar; run `poplar status` again once `poplar run` or `poplar fetch` was started", .0.display())]
+    Older(PathBuf),
+
     /// Facts are gone while the mail is there: going on would fetch everything again.
     #[error(
-        "{}: there is no catalog, but there are packs beside it. Put back the catalog.db that belongs to them; an older \
-         one will not do, and starting with an empty one would fetch all mail again", .0.display()
+        "{}: there is no catalog, but there are packs beside it. `poplar rebuild` makes it anew from them; starting with \
+         an empty one would fetch all mail again", .0.display()
     )]
     LostBesidePacks(PathBuf),
 
@@ -54,9 +67,16 @@ impl Error {
         Self::Open { path: path.to_owned(), source }
     }
 
+    pub(super) fn snapshot(path: &Path, source: rusqlite::Error) -> Self {
+        stop_if_not_durable(path, &source);
+        Self::Snapshot { path: path.to_owned(), source }
+    }
+
     /// Whether the same call may succeed later: the disk was full, or another process was writing.
     pub fn is_transient(&self) -> bool {
-        let (Self::Sql(error) | Self::Open { source: error, .. }) = self else { return false };
+        let (Self::Sql(error) | Self::Open { source: error, .. } | Self::Snapshot { source: error, .. }) = self else {
+            return false;
+        };
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull, SystemIoFailure};
         matches!(error.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked | DiskFull | SystemIoFailure))
     }

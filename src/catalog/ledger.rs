@@ -1,4 +1,4 @@
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::commit::Recorded;
 use super::messages::word;
@@ -70,20 +70,24 @@ impl Catalog {
     pub fn recorded(&self, sighting: &Sighting, id: &BlobId) -> Result<Option<Recorded>, Error> {
         let connection = self.connection();
         let Listed { uidl, ordinal, listed_bytes } = &sighting.listed;
-        let found = connection
+        let found: Option<u64> = connection
             .prepare_cached(
-                "SELECT 1 FROM sighting JOIN account ON account.number = sighting.account
+                "SELECT message.journal FROM sighting JOIN account ON account.number = sighting.account
                       JOIN message ON message.number = sighting.message
                  WHERE account.id = ?1 AND uidl = ?2 AND sighting.ordinal = ?3 AND listed_bytes = ?4 AND message.id = ?5
                        AND gone_ms IS NULL",
             )?
-            .exists(params![
-                sighting.account.as_bytes(),
-                uidl.as_bytes(),
-                ordinal,
-                super::apply::size_or_none(*listed_bytes),
-                id.as_bytes()
-            ])?;
-        Ok(found.then(|| Recorded::new(*id)))
+            .query_row(
+                params![
+                    sighting.account.as_bytes(),
+                    uidl.as_bytes(),
+                    ordinal,
+                    super::apply::size_or_none(*listed_bytes),
+                    id.as_bytes()
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
+        Ok(found.map(|journal| Recorded::new(*id, journal)))
     }
 }

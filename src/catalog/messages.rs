@@ -186,15 +186,6 @@ impl Catalog {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The messages that lie in a pack, by ordinal.
-    pub fn in_pack(&self, pack: u64) -> Result<Vec<(u32, BlobId)>, Error> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT ordinal, id FROM message WHERE pack = ?1 ORDER BY ordinal")?;
-        let rows = statement.query_map(params![pack], |row| Ok((row.get(0)?, BlobId::from_bytes(row.get(1)?))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
     /// How many messages have attachments.
     pub fn with_attachments_count(&self) -> Result<u64, Error> {
         let connection = self.connection();

@@ -3,21 +3,36 @@
 
 mod accounts;
 mod apply;
+mod check;
+mod checks;
 mod commit;
+mod compare;
 mod error;
+mod fingerprint;
 mod ledger;
 mod messages;
 mod open;
+mod outbox;
+mod packs;
+mod rebuild;
 mod requests;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod work;
 
 pub use accounts::Account;
-pub use commit::{Committed, Half, PackExtent, Recorded, Told};
+pub use apply::Place;
+pub use checks::Check;
+pub use commit::{Committed, Half, Recorded, Told};
+pub use compare::Compared;
 pub use error::Error;
+pub use fingerprint::teach;
 pub use ledger::{Archived, Known};
 pub use messages::{Attachment, MessageRow, MetAt, Summary, VerdictRow};
 pub use open::Catalog;
+pub use outbox::{EntryPlace, Unsigned};
+pub use packs::{PackExtent, PackRow, PackedMessage};
+pub use rebuild::{Rebuilding, Rebuilt};
 pub use requests::{Asked, Owner, Request};
 pub use work::{Backlog, Stage, Task};

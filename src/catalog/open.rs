@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::Error;
+use super::{Error, fingerprint};
 use crate::files::{self, Mutant};
 
 /// One connection to the catalog. Several processes may have one; only the owner of the archive changes facts,
@@ -14,7 +14,11 @@ pub struct Catalog {
     connection: Mutex<Connection>,
 }
 
-const MIGRATIONS: [&str; 1] = [include_str!("../../schemas/catalog/0001_spine.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../schemas/catalog/0001_spine.sql"),
+    include_str!("../../schemas/catalog/0002_ground.sql"),
+    include_str!("../../schemas/catalog/0003_marks.sql"),
+];
 
 /// Another process holds the write lock for one group commit at a time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,12 +51,16 @@ impl Catalog {
     pub fn beside(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join("catalog.db");
         if !path.exists() {
+            if holds_packs(&folder.join("packs")) {
+                return Err(Error::LostBesidePacks(path));
+            }
             return Ok(None);
         }
         let catalog = Self::connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         match catalog.schema_version()? {
             0 => Ok(None),
             found if found > known_version() => Err(Error::Newer { path, found, known: known_version() }),
+            found if found < known_version() => Err(Error::Older(path)),
             _ => Ok(Some(catalog)),
         }
     }
@@ -63,16 +71,23 @@ impl Catalog {
         Self::connect(Path::new(&path), OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
-    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
+    pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
         let failed = |source| Error::open(path, source);
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         connection
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
                  PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
             )
             .map_err(failed)?;
+        // SQLite goes on in another mode where it could not change to this one, and says so in its answer only.
+        let mode: String =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
+        if mode != "wal" {
+            return Err(Error::NoLog { path: path.to_owned(), mode });
+        }
+        fingerprint::teach(&connection).map_err(failed)?;
         if files::mutant(Mutant::LogInMemory) {
             connection.execute_batch("PRAGMA journal_mode = MEMORY").map_err(failed)?;
         }
@@ -83,7 +98,7 @@ impl Catalog {
         Ok(Self { connection: Mutex::new(connection) })
     }
 
-    fn migrate(&self, path: &Path) -> Result<(), Error> {
+    pub(super) fn migrate(&self, path: &Path) -> Result<(), Error> {
         let found = self.schema_version()?;
         if found > known_version() {
             return Err(Error::Newer { path: path.to_owned(), found, known: known_version() });
@@ -111,25 +126,14 @@ impl Catalog {
         // A panic while the lock was held rolled its transaction back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// SQLite's own check of the whole file, in SQLite's words; empty when all is well.
-    pub fn integrity_problems(&self) -> Result<Vec<String>, Error> {
-        let connection = self.connection();
-        let mut problems = Vec::new();
-        for check in ["PRAGMA integrity_check", "PRAGMA foreign_key_check"] {
-            let mut statement = connection.prepare(check)?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let word: rusqlite::types::Value = row.get(0)?;
-                match word {
-                    rusqlite::types::Value::Text(text) if text == "ok" => {}
-                    rusqlite::types::Value::Text(text) => problems.push(text),
-                    other => problems.push(format!("a broken reference: {other:?}")),
-                }
-            }
-        }
-        Ok(problems)
-    }
+/// A catalog in memory, empty, with the schema as it should be.
+pub(super) fn blank() -> Result<Connection, Error> {
+    let connection = Connection::open_in_memory()?;
+    fingerprint::teach(&connection)?;
+    MIGRATIONS.iter().try_for_each(|migration| connection.execute_batch(migration))?;
+    Ok(connection)
 }
 
 const fn known_version() -> i64 {

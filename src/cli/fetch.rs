@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::outcome::{complain, complain_of, print, print_json};
 use super::screen::{Bar, count, size, table, tame};
-use super::{Code, Context, run};
-use crate::config::{Account, AfterArchive, parse_period};
+use super::{Code, Context};
+use crate::config::{Account, parse_period};
 use crate::daemon::Progress;
 use crate::daemon::fetch::{self, AccountOutcome, Job, Outcome};
 use crate::daemon::owner::{Options, Stages};
@@ -24,10 +24,6 @@ pub(super) struct Fetch {
     /// Return when everything is kept; scanning and indexing are left to the next run
     #[arg(long)]
     keep_only: bool,
-    /// Let after_archive delete messages that no signed checkpoint of the journal covers. There are no checkpoints
-    /// yet: without this nothing is deleted at the server
-    #[arg(long)]
-    unproven: bool,
 }
 
 impl Fetch {
@@ -35,9 +31,8 @@ impl Fetch {
         let loaded = context.config()?;
         let accounts: Vec<Account> = loaded.accounts(&self.accounts)?.into_iter().cloned().collect();
         loaded.check_secrets()?;
-        warn_about_deletions(&accounts, self.unproven);
         let stages = if self.keep_only { Stages::KeepOnly } else { Stages::All };
-        let options = Options { stages, deletions: run::deletions(self.unproven), allow_freshclam: true };
+        let options = Options { stages, allow_freshclam: true };
         let job = Job { accounts, wait: self.wait };
         let progress = Arc::new(Progress::default());
         let bar = Bar::follow(progress.clone(), "fetching", context.draws());
@@ -79,17 +74,6 @@ pub(super) fn interrupted() -> watch::Receiver<bool> {
 
 pub(super) fn period(text: &str) -> Result<Duration, String> {
     parse_period(text).ok_or_else(|| "write a number and a unit, for example 60s, 5m or 1h".to_owned())
-}
-
-/// Whoever asked for deletions should know that there are none.
-pub(super) fn warn_about_deletions(accounts: &[Account], unproven: bool) {
-    for account in accounts.iter().filter(|account| account.after_archive != AfterArchive::Keep && !unproven) {
-        complain(&format!(
-            "account {}: nothing is deleted at the server, because no signed checkpoint of the journal covers the \
-             mail yet; --unproven deletes all the same",
-            account.name
-        ));
-    }
 }
 
 pub(super) fn code(outcome: &Outcome, keep_only: bool) -> Code {

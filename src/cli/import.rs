@@ -8,9 +8,9 @@ use super::fetch::interrupted;
 use super::outcome::{complain, complain_of, print, print_json};
 use super::screen::{Bar, count, messages, tame};
 use super::{Code, Context};
+use crate::daemon::Progress;
 use crate::daemon::import::{self, Job};
 use crate::daemon::owner::{Options, Stages};
-use crate::daemon::{Deletions, Progress};
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -30,7 +30,7 @@ impl Import {
         let loaded = context.config()?;
         // The owner of the archive may have another working folder.
         let paths = self.paths.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;
-        let options = Options { stages: Stages::All, deletions: Deletions::Proven, allow_freshclam: true };
+        let options = Options { stages: Stages::All, allow_freshclam: true };
         let job = Job { account: self.account, paths, wait: self.wait };
         let progress = Arc::new(Progress::default());
         let bar = Bar::follow(progress.clone(), "importing", context.draws());

@@ -1,13 +1,18 @@
 //! COMMANDS: one file a verb. Arguments in, text or JSON out. stdout is data, stderr is talk.
 //! Knows nothing about how anything is done.
 
+mod backup;
 mod config;
 mod demo;
 mod fetch;
 mod import;
+mod journal;
 mod outcome;
+mod rebuild;
+mod restore;
 mod run;
 mod screen;
+mod seal;
 mod search;
 mod show;
 mod status;
@@ -59,7 +64,7 @@ To see it work with nothing configured: poplar demo";
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// The daemon: polls all accounts until SIGTERM or SIGINT
-    Run(run::Run),
+    Run,
     /// Polls accounts now; returns when everything kept is scanned and indexed
     Fetch(fetch::Fetch),
     /// Brings in .eml and mbox files, Maildirs, and folders of them
@@ -72,6 +77,17 @@ enum Verb {
     Status,
     /// Checks everything against everything
     Verify(verify::Verify),
+    /// What happened, and the proofs of it
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// Seals the pack that grows, and all that are not sealed yet, now
+    Seal(seal::Seal),
+    /// Makes catalog and index anew, from packs and journal alone
+    Rebuild(rebuild::Rebuild),
+    /// Copies the archive as it is at one moment, also while it runs; the second time only what is new
+    Backup(backup::Backup),
+    /// Makes an archive from a backup, in a data_dir that is empty or not there
+    Restore(restore::Restore),
     /// Checks or shows the configuration
     #[command(subcommand)]
     Config(config::Config),
@@ -123,13 +139,18 @@ pub fn main() -> ExitCode {
         clock: Clock::system(),
     };
     let outcome = match arguments.verb {
-        Verb::Run(run) => run.run(&context),
+        Verb::Run => run::run(&context),
         Verb::Fetch(fetch) => fetch.run(&context),
         Verb::Import(import) => import.run(&context),
         Verb::Search(search) => search.run(&context),
         Verb::Show(show) => show.run(&context),
         Verb::Status => status::run(&context),
         Verb::Verify(verify) => verify.run(&context),
+        Verb::Journal(journal) => journal.run(&context),
+        Verb::Seal(seal) => seal.run(&context),
+        Verb::Rebuild(rebuild) => rebuild.run(&context),
+        Verb::Backup(backup) => backup.run(&context),
+        Verb::Restore(restore) => restore.run(&context),
         Verb::Config(config) => config.run(&context),
         Verb::Demo(demo) => demo.run(&context),
     };
@@ -156,7 +177,7 @@ const fn verbosity(arguments: &Arguments) -> Verbosity {
     match (arguments.quiet, arguments.verbose, &arguments.verb) {
         (true, ..) => Verbosity::Quiet,
         (_, true, _) => Verbosity::Verbose,
-        (_, _, Verb::Run(_)) => Verbosity::Talking,
+        (_, _, Verb::Run) => Verbosity::Talking,
         (_, _, Verb::Fetch(_) | Verb::Import(_) | Verb::Demo(_)) => Verbosity::Quiet,
         _ => Verbosity::Normal,
     }

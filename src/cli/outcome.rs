@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::screen::{messages_wait, tame_lines};
 use crate::daemon::fetch::Left;
-use crate::daemon::{self, owner};
+use crate::daemon::{self, backup, owner};
 use crate::{archive, config};
 
 /// The exit status of the program.
@@ -64,7 +64,7 @@ pub(super) fn complain_of(left: &Left) -> Code {
 }
 
 fn code_of(error: &anyhow::Error) -> Code {
-    if error.is::<config::Error>() || error.is::<config::SecretError>() {
+    if error.is::<config::Error>() || error.is::<config::SecretError>() || error.is::<backup::Refused>() {
         return Code::Usage;
     }
     match error.downcast_ref::<owner::Error>() {

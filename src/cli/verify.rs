@@ -4,13 +4,17 @@ use indicatif::ProgressBar;
 use super::outcome::{complain, print, print_json};
 use super::screen::{count, messages, packs, size, tame};
 use super::{Code, Context};
-use crate::archive::Depth;
+use crate::archive::{Depth, Pace};
+use crate::config::parse_size;
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// Check the catalog and the lengths of the packs only
     #[arg(long)]
     quick: bool,
+    /// Read no more of mail and records in a second than this, for example 20MiB
+    #[arg(long, value_name = "SIZE", value_parser = rate)]
+    rate: Option<u64>,
 }
 
 impl Verify {
@@ -18,21 +22,24 @@ impl Verify {
         let archive = context.archive()?;
         let bar = if context.draws() { ProgressBar::new(0) } else { ProgressBar::hidden() };
         let depth = if self.quick { Depth::Quick } else { Depth::Full };
-        let report = archive.verify(depth, &mut |done, all| {
+        let mut progress = |done, all| {
             bar.set_length(all);
             bar.set_position(done);
-        });
+        };
+        let report = archive.verify(depth, &mut Pace::new(self.rate, &mut progress));
         bar.finish_and_clear();
         if context.json {
             print_json(&report)?;
         } else {
             let checked = report.checked;
             print(&format!(
-                "{} and {} journal records in {} ({}) read and hashed; {} in the index\n",
+                "{} and {} journal records in {} ({}) read and hashed; {} journal entries up to the signed root; {} in the \
+                 index\n",
                 messages(checked.messages),
                 count(checked.records),
                 packs(checked.packs),
                 size(checked.bytes),
+                count(checked.entries),
                 count(checked.indexed)
             ))?;
         }
@@ -44,4 +51,8 @@ impl Verify {
         }
         Ok(if report.damage.is_empty() && report.unrecorded.is_none() { Code::Well } else { Code::Failed })
     }
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    parse_size(text).filter(|rate| *rate > 0).ok_or_else(|| "write a number and a unit, for example 20MiB".to_owned())
 }

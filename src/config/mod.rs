@@ -15,6 +15,7 @@ mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 
@@ -38,6 +39,7 @@ pub struct Config {
     #[schemars(rename = "account")]
     pub accounts: Vec<Account>,
     pub storage: Storage,
+    pub verify: Verify,
     pub scan: Scan,
     pub web: Web,
     pub import: Import,
@@ -51,6 +53,22 @@ pub struct Storage {
     /// At least `1MiB`; `"0"` turns it off.
     #[schemars(with = "String", extend("default" = "64MiB", "pattern" = "^(0|[0-9]+(B|kB|KB|KiB|MB|MiB|GB|GiB))$"))]
     pub reserve: u64,
+}
+
+/// How what is kept is looked after.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Verify {
+    /// Every pack is read and hashed at least this often by the daemon, catalog, journal and index every day; `never`
+    /// turns it off.
+    #[schemars(with = "String", extend("default" = "30d", "pattern" = "^(never|[0-9]+[smhd])$"))]
+    pub every: Option<Duration>,
+    /// At most so much of mail and records in a second.
+    #[schemars(with = "String", extend("default" = "20MiB", "pattern" = "^[0-9]+(B|kB|KB|KiB|MB|MiB|GB|GiB)$"))]
+    pub rate: u64,
+    /// How often a rebuild of the catalog is rehearsed and compared with the living one; `never` turns it off.
+    #[schemars(with = "String", extend("default" = "never", "pattern" = "^(never|[0-9]+[smhd])$"))]
+    pub drill_every: Option<Duration>,
 }
 
 /// How mail is scanned.

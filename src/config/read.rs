@@ -9,7 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::page::{Page, Place, Section, kind, nearest};
 use super::units::{parse_size, show_size};
-use super::{Account, AfterArchive, Auth, Clamd, DeleteWhen, Import, Scan, SecretSource, Storage, TlsMode, Web, value};
+use super::{
+    Account, AfterArchive, Auth, Clamd, DeleteWhen, Import, Scan, SecretSource, Storage, TlsMode, Verify, Web, value,
+};
 
 pub(super) const TLS: [(&str, TlsMode); 3] =
     [("implicit", TlsMode::Implicit), ("starttls", TlsMode::StartTls), ("none", TlsMode::None)];
@@ -44,6 +46,7 @@ pub(super) struct Written {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) accounts: Vec<Account>,
     pub(super) storage: Storage,
+    pub(super) verify: Verify,
     pub(super) scan: Scan,
     pub(super) web: Web,
     pub(super) import: Import,
@@ -55,12 +58,14 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
     let data_dir = top.optional("data_dir", value::path(folder));
     let accounts = top.tables("account");
     let storage = top.table("storage");
+    let verify = top.table("verify");
     let (scan, web, import) = (top.table("scan"), top.table("web"), top.table("import"));
     top.finish();
     Written {
         data_dir,
         accounts: read_accounts(page, &accounts, folder),
         storage: read_storage(page, storage),
+        verify: read_verify(page, verify),
         scan: read_scan(page, scan, folder),
         web: read_web(page, web),
         import: read_import(page, import, folder),
@@ -242,6 +247,30 @@ fn after_archive(value: &DeValue<'_>) -> Result<AfterArchive, String> {
             _ => Err(format!("must be {FORMS}")),
         },
         other => Err(format!("must be {FORMS}, not {}", kind(other))),
+    }
+}
+
+fn read_verify<'d>(page: &mut Page<'d>, place: Place<'d>) -> Verify {
+    let mut section = page.section(place, "verify.", "[verify]".to_owned());
+    let every = section.optional("every", period_or_never);
+    let rate = section.optional("rate", value::size);
+    let drill_every = section.optional("drill_every", period_or_never);
+    section.finish();
+    let month = Duration::from_secs(30 * 24 * 3600);
+    Verify {
+        every: every.unwrap_or(Some(month)),
+        rate: rate.unwrap_or(20 << 20),
+        drill_every: drill_every.unwrap_or(None),
+    }
+}
+
+fn period_or_never(value: &DeValue<'_>) -> Result<Option<Duration>, String> {
+    match value {
+        DeValue::String(word) if word == "never" => Ok(None),
+        _ => match value::period(value)? {
+            Duration::ZERO => Err("is no time at all; write \"never\", or for example \"30d\"".to_owned()),
+            period => Ok(Some(period)),
+        },
     }
 }
 

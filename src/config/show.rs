@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::json;
 use toml::{Table, Value};
@@ -54,7 +55,7 @@ impl Loaded {
 }
 
 fn sections(config: &Config) -> Vec<Section> {
-    let Config { data_dir, accounts, storage, scan, web, import } = config;
+    let Config { data_dir, accounts, storage, verify, scan, web, import } = config;
     let mut sections =
         vec![Section { heading: "", path: String::new(), rows: vec![("data_dir", Some(path(data_dir)))] }];
     sections.extend(accounts.iter().enumerate().map(|(number, account)| Section {
@@ -62,6 +63,12 @@ fn sections(config: &Config) -> Vec<Section> {
         path: account_path(number),
         rows: account_rows(account),
     }));
+    let period = |period: Option<Duration>| Some(period.map_or_else(|| "never".to_owned(), show_period).into());
+    let verify = vec![
+        ("every", period(verify.every)),
+        ("rate", Some(show_size(verify.rate).into())),
+        ("drill_every", period(verify.drill_every)),
+    ];
     let storage = vec![("reserve", Some(show_size(storage.reserve).into()))];
     let clamd = match &scan.clamd {
         Clamd::Managed => "managed",
@@ -72,6 +79,7 @@ fn sections(config: &Config) -> Vec<Section> {
     let import = vec![("drop_folder", import.drop_folder.as_deref().map(path))];
     for (heading, name, rows) in [
         ("[storage]", "storage.", storage),
+        ("[verify]", "verify.", verify),
         ("[scan]", "scan.", scan),
         ("[web]", "web.", web),
         ("[import]", "import.", import),

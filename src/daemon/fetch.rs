@@ -14,7 +14,7 @@ use super::requests;
 use crate::catalog::{Backlog, Stage};
 use crate::config::{Account, Config};
 use crate::mail::Clock;
-use crate::pipeline::{self, Deletions, Door, Fetched, Holds, IndexTrouble, Progress, Scanner, ScannerState};
+use crate::pipeline::{self, Door, Fetched, Holds, IndexTrouble, Progress, Scanner, ScannerState};
 
 /// What became of a fetch: one line an account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -127,8 +127,7 @@ pub async fn fetch(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Outcome> {
     let names: Vec<String> = job.accounts.iter().map(|account| account.name.clone()).collect();
-    let unproven = options.deletions == Deletions::Unproven;
-    let ask = requests::Ask::Fetch { accounts: names, wait_ms: requests::Ask::wait_ms(job.wait), unproven };
+    let ask = requests::Ask::Fetch { accounts: names, wait_ms: requests::Ask::wait_ms(job.wait) };
     let owner = match requests::own_or_ask(config, options, &clock, &ask, &stop).await? {
         requests::Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
         requests::Turn::Owner(owner) => owner,
@@ -173,7 +172,7 @@ impl Context {
         let accounts = self.sessions(&job.accounts, progress, &stop).await;
         let left = match self.stages {
             Stages::All => self.settled(job.wait, stop).await?,
-            Stages::KeepOnly => self.left(self.backlogs()?, None, None)?,
+            Stages::KeepOnly | Stages::IndexOnly => self.left(self.backlogs()?, None, None)?,
         };
         Ok(Outcome { accounts, left })
     }

@@ -1,17 +1,14 @@
-//! Two small files beside the catalog, looked at before anything is written or cut: which archive the folder is
-//! (`FORMAT`), and how many journal entries there are at least (`entries`).
+//! The small file beside the catalog that says which archive the folder is, looked at before anything is written or cut.
 //! Knows nothing about what a catalog that belongs here says.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use super::owner::Error;
-use crate::catalog::Catalog;
 use crate::files;
 
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT: &str = "poplar archive, format 1\nid ";
-const ENTRIES_FILE: &str = "entries";
 
 /// The archive's id, where the folder has one. Another format is for another poplar.
 pub(super) fn archive(folder: &Path) -> Result<Option<String>, Error> {
@@ -33,30 +30,6 @@ pub(super) fn mark_archive(folder: &Path, marked: Option<String>, id: &str) -> R
             Err(refused(&path, &format!("this folder is archive {marked}, but its catalog.db is of archive {id}")))
         }
     }
-}
-
-/// Refuses an older copy of the catalog: mail that it does not know of would be cut from the packs, like the torn end
-/// that a crash leaves.
-pub(super) fn check_entries(folder: &Path, catalog: &Catalog) -> Result<(), Error> {
-    let path = folder.join(ENTRIES_FILE);
-    let Some(text) = read(&path)? else { return Ok(()) };
-    let least: u64 = text.trim().parse().map_err(|_| refused(&path, "not a number"))?;
-    let found = catalog.entry_count()?;
-    if found >= least {
-        return Ok(());
-    }
-    let problem = format!(
-        "an older copy: it knows {found} journal entries of at least {least}. Put back the one that belongs to these \
-         packs. If there is none, save a copy of packs/ first: once {} is removed, all mail that this catalog does \
-         not know is cut from the packs",
-        path.display()
-    );
-    Err(refused(&folder.join("catalog.db"), &problem))
-}
-
-/// Notes how many entries there are. They are committed, so that no crash makes them fewer.
-pub(super) fn note_entries(folder: &Path, catalog: &Catalog) -> Result<(), Error> {
-    publish(&folder.join(ENTRIES_FILE), &format!("{}\n", catalog.entry_count()?))
 }
 
 fn read(path: &Path) -> Result<Option<String>, Error> {

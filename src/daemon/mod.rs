@@ -1,6 +1,7 @@
 //! COMPOSITION: one file per thing the program can do that needs more than `archive/`.
 //! Knows nothing about arguments and screens.
 
+pub mod backup;
 pub mod clamd;
 pub mod demo;
 pub mod fetch;
@@ -8,11 +9,15 @@ pub mod import;
 mod marks;
 pub mod owner;
 pub mod pop3_server;
+pub mod rebuild;
 pub mod requests;
 pub mod reserve;
+pub mod restore;
 pub mod run;
+mod scrub;
+pub mod seal;
 
-pub use crate::pipeline::{Deletions, Progress, Shortage};
+pub use crate::pipeline::{Progress, Shortage};
 
 use crate::catalog;
 

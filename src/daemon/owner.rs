@@ -10,15 +10,18 @@ use tokio::task::JoinSet;
 use super::clamd::{self, Managed};
 use super::marks;
 use super::reserve::Reserve;
+use super::scrub::Scrub;
 use crate::archive::ScannerStatus;
 use crate::catalog::{self, Catalog};
 use crate::config::{Clamd, Config, Environment};
 use crate::files::{self, Lock, LockError};
 use crate::index::{self, Index};
+use crate::journal::{self, Log, Signer};
 use crate::mail::{AccountId, Clock, Event};
 use crate::net::clamd::Address;
 use crate::pipeline::{
-    self, Deletions, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Scanner, ScannerState, Scanning, Turns, Wake,
+    self, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Scanner, ScannerState, Scanning, Sealing, Signing,
+    Turns, Wake,
 };
 use crate::{store, telemetry};
 
@@ -31,12 +34,13 @@ pub enum Stages {
     All,
     /// Fetching and keeping only; the rest waits for the next process.
     KeepOnly,
+    /// Indexing only: after a rebuild.
+    IndexOnly,
 }
 
 #[derive(Clone, Debug)]
 pub struct Options {
     pub stages: Stages,
-    pub deletions: Deletions,
     /// Whether signatures may be downloaded where there are none.
     pub allow_freshclam: bool,
 }
@@ -54,6 +58,12 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Index(#[from] index::Error),
+    /// What is written and what was signed do not fit together: somebody has changed one of them.
+    #[error(
+        "ALARM: {0}. The archive can be read (search, show, status, verify), and nothing is written to it before this is \
+         cleared up"
+    )]
+    Journal(pipeline::Error),
     #[error("scan.clamd: {0}")]
     Scanner(String),
     #[error("cannot start a thread: {0}")]
@@ -108,7 +118,7 @@ impl WatchedScanner {
             _ => None,
         });
         match (self.stages, self.scanner.state(), managed.map(|clamd| clamd.state())) {
-            (Stages::KeepOnly, ..) => status("off", None, None, None),
+            (Stages::KeepOnly | Stages::IndexOnly, ..) => status("off", None, None, None),
             (_, ScannerState::Ready { engine, signatures }, _) => {
                 status("ready", Some(engine), Some(signatures), builtin)
             }
@@ -138,12 +148,11 @@ impl Owner {
         let reserve = Reserve::of(config);
         reserve.make_way();
         let lock = lock(&folder)?;
-        let (holds, writer) = open(&folder, clock)?;
-        let (keeping, keeper) = Keeping::start(holds.clone(), writer, lock, IN_FLIGHT_BYTES).map_err(Error::Thread)?;
+        let (holds, ground) = open(&folder, clock)?;
+        let (keeping, keeper) = Keeping::start(holds.clone(), ground, lock, IN_FLIGHT_BYTES).map_err(Error::Thread)?;
         let (shutdown, stopped) = watch::channel(false);
         let (room, watching) = reserve.watch(keeper.budget.clone(), stopped);
-        let (deletions, turns) = (options.deletions, Turns::default());
-        let door = Door { holds: holds.clone(), keeper, deletions, turns, room };
+        let door = Door { holds: holds.clone(), keeper, turns: Turns::default(), room };
         let mut owner = Self {
             holds,
             door,
@@ -155,8 +164,11 @@ impl Owner {
         };
         owner.workers.spawn(watching);
         if options.stages == Stages::All {
-            owner.start_indexing()?;
             owner.start_scanning(config, options)?;
+            owner.start_sealing();
+        }
+        if options.stages != Stages::KeepOnly {
+            owner.start_indexing()?;
         }
         telemetry::archive_opened(&owner.holds.folder, owner.holds.catalog.totals()?.0);
         Ok(owner)
@@ -186,6 +198,19 @@ impl Owner {
         let stage = Indexing::new(self.holds.clone(), index, self.index_trouble.clone())?;
         self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
         Ok(())
+    }
+
+    /// Checks again and again what is kept.
+    pub fn start_scrubbing(&mut self, config: &Config) {
+        let stage = Scrub::new(self.holds.clone(), self.door.keeper.clone(), config.verify.clone());
+        let hint = Arc::default();
+        self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
+    }
+
+    fn start_sealing(&mut self) {
+        let stage = Sealing::new(self.holds.clone());
+        let hint = self.holds.wake.seal.clone();
+        self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
     }
 
     fn start_scanning(&mut self, config: &Config, options: &Options) -> Result<(), Error> {
@@ -220,7 +245,7 @@ impl Owner {
 /// A command that is just ending gives the archive free in a moment.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
 
-fn lock(folder: &Path) -> Result<Lock, Error> {
+pub(super) fn lock(folder: &Path) -> Result<Lock, Error> {
     let path = folder.join("lock");
     let mut tries = 0;
     loop {
@@ -234,29 +259,37 @@ fn lock(folder: &Path) -> Result<Lock, Error> {
     }
 }
 
-fn open(folder: &Path, clock: Clock) -> Result<(Holds, store::Writer), Error> {
+fn open(folder: &Path, clock: Clock) -> Result<(Holds, (store::Writer, Signing)), Error> {
     let marked = marks::archive(folder)?;
     let catalog = Arc::new(Catalog::open(folder)?);
-    marks::check_entries(folder, &catalog)?;
-    let packs = folder.join("packs");
-    let reader = Arc::new(store::Reader::new(&packs));
+    let reader = Arc::new(store::Reader::new(&folder.join("packs")));
     let holds = Holds { folder: folder.to_owned(), catalog, reader, clock, wake: Wake::default() };
     let archive = identity(&holds, marked)?;
-    let extents: Vec<store::Extent> = holds
-        .catalog
-        .extents()?
-        .into_iter()
-        .map(|(pack, bytes, records)| store::Extent { pack, bytes, records })
-        .collect();
-    let writer = store::Writer::open(&packs, *archive.as_bytes(), &extents, &[])?;
+    // Before anything is cut: what was signed says whether this catalog is the one to go by.
+    let signing = signing(&holds, &archive).map_err(unopened)?;
+    let writer = holds.open_packs(&archive).map_err(unopened)?;
     let spool = holds.spool();
     files::create_private_dir(&spool).map_err(|error| trouble(&spool, &error))?;
     store::sweep_spool(&spool)?;
     holds.catalog.retry_stuck(holds.clock.now())?;
     holds.catalog.reopen_requests()?;
     holds.tell(vec![Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() }])?;
-    marks::note_entries(folder, &holds.catalog)?;
-    Ok((holds, writer))
+    Ok((holds, (writer, signing)))
+}
+
+/// Only what was signed is a reason for an alarm.
+fn unopened(error: pipeline::Error) -> Error {
+    match error {
+        pipeline::Error::Store(error) => Error::Store(error),
+        pipeline::Error::Catalog(error) => Error::Catalog(error),
+        error => Error::Journal(error),
+    }
+}
+
+fn signing(holds: &Holds, archive: &AccountId) -> Result<Signing, pipeline::Error> {
+    let (journal, secrets) = (holds.folder.join("journal"), holds.folder.join("secrets"));
+    let signer = Signer::load_or_create(&secrets, &journal, &journal::origin(archive))?;
+    Signing::new(Log::open(&journal, signer)?, &holds.catalog)
 }
 
 /// The archive's id, made with its first event; and the file that says what this folder is.

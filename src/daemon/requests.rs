@@ -9,20 +9,21 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::fetch::{self, Context};
-use super::import;
 use super::owner::{self, Options, Owner, Stages, WatchedScanner};
+use super::{import, seal};
 use crate::catalog::{self, Asked, Catalog, Request};
 use crate::config::Config;
 use crate::mail::{Clock, Timestamp};
-use crate::pipeline::{Deletions, Progress};
+use crate::pipeline::Progress;
 use crate::telemetry;
 
 /// A request, as it stands in its row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Ask {
-    Fetch { accounts: Vec<String>, wait_ms: u64, unproven: bool },
+    Fetch { accounts: Vec<String>, wait_ms: u64 },
     Import { account: String, paths: Vec<PathBuf>, wait_ms: u64 },
+    Seal(seal::Job),
 }
 
 impl Ask {
@@ -34,6 +35,7 @@ impl Ask {
         match self {
             Self::Fetch { .. } => "fetch",
             Self::Import { .. } => "import",
+            Self::Seal(_) => "seal",
         }
     }
 }
@@ -251,7 +253,7 @@ impl Server {
 
     fn look(self: &Arc<Self>, pulse: &mut Pulse, running: &mut JoinSet<()>) -> Result<(), catalog::Error> {
         let now = self.context.door.holds.clock.now();
-        if self.context.stages == Stages::KeepOnly {
+        if self.context.stages != Stages::All {
             // Who asks wants more; it is that command's turn when this one has ended.
             return Ok(());
         }
@@ -285,7 +287,7 @@ impl Server {
         anyhow::ensure!(request.tries <= TRIES, "the process that worked on it ended twice");
         let progress = Arc::new(Progress::default());
         match serde_json::from_str(&request.argument)? {
-            Ask::Fetch { accounts, wait_ms, unproven } => {
+            Ask::Fetch { accounts, wait_ms } => {
                 let config = self.config.borrow().clone();
                 let known = |name: &String| config.accounts.iter().find(|account| account.name == *name).cloned();
                 let found: Option<Vec<_>> = accounts.iter().map(known).collect();
@@ -293,10 +295,11 @@ impl Server {
                     anyhow::anyhow!("the running poplar does not know all of these accounts; let it read its configuration again (SIGHUP)")
                 })?;
                 let job = fetch::Job { accounts, wait: Duration::from_millis(wait_ms) };
-                let mut context = self.context.clone();
-                // Whoever asks for deletions, or for none, gets what the same command would do alone.
-                context.door.deletions = if unproven { Deletions::Unproven } else { Deletions::Proven };
-                let outcome = context.fetch(&job, &progress, self.stop.clone()).await?;
+                let outcome = self.context.fetch(&job, &progress, self.stop.clone()).await?;
+                Ok(serde_json::to_string(&outcome)?)
+            }
+            Ask::Seal(job) => {
+                let outcome = self.context.seal(job, &progress, self.stop.clone()).await?;
                 Ok(serde_json::to_string(&outcome)?)
             }
             Ask::Import { account, paths, wait_ms } => {

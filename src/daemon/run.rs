@@ -29,7 +29,8 @@ const SHUTDOWN: Duration = Duration::from_secs(3);
 pub async fn run(loaded: Loaded, load: LoadOptions, options: &Options, clock: Clock) -> anyhow::Result<()> {
     let mut end = Signals::catch()?;
     let mut config = Arc::new(loaded.config);
-    let owner = tokio::task::block_in_place(|| Owner::take(&config, options, clock.clone()))?;
+    let mut owner = tokio::task::block_in_place(|| Owner::take(&config, options, clock.clone()))?;
+    owner.start_scrubbing(&config);
     let file = loaded.file;
     let (stop, stopped) = watch::channel(false);
     let serving = Serving::start(&owner, config.clone(), stopped)?;

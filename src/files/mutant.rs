@@ -27,10 +27,20 @@ pub enum Mutant {
     DeleBeforeReceipt,
     /// DELE goes out though the decision was not committed.
     DeletingUncommitted,
+    /// DELE goes out though no checkpoint covers the message.
+    DeleBeforeCheckpoint,
+    /// The journal's tiles are not fsynced before they are signed.
+    TileUnsynced,
+    /// The checkpoint is published before the tiles under it are fsynced.
+    CheckpointBeforeTiles,
+    /// An open pack is removed before the catalog knows of the sealed one.
+    OpenRemovedBeforeCommit,
+    /// A sealed pack is published without having been read back.
+    SealedNotReadBack,
 }
 
 impl Mutant {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::PackUnsynced,
         Self::PackNameUnsynced,
         Self::ReadBackLeftOut,
@@ -43,6 +53,11 @@ impl Mutant {
         Self::LogInMemory,
         Self::DeleBeforeReceipt,
         Self::DeletingUncommitted,
+        Self::DeleBeforeCheckpoint,
+        Self::TileUnsynced,
+        Self::CheckpointBeforeTiles,
+        Self::OpenRemovedBeforeCommit,
+        Self::SealedNotReadBack,
     ];
 
     /// What the environment variable `POPLAR_MUTANT` calls it.
@@ -60,6 +75,11 @@ impl Mutant {
             Self::LogInMemory => "log-in-memory",
             Self::DeleBeforeReceipt => "dele-before-receipt",
             Self::DeletingUncommitted => "deleting-uncommitted",
+            Self::DeleBeforeCheckpoint => "dele-before-checkpoint",
+            Self::TileUnsynced => "tile-unsynced",
+            Self::CheckpointBeforeTiles => "checkpoint-before-tiles",
+            Self::OpenRemovedBeforeCommit => "open-removed-before-commit",
+            Self::SealedNotReadBack => "sealed-not-read-back",
         }
     }
 }

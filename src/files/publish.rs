@@ -12,6 +12,19 @@ pub fn publish(path: &Path, octets: &[u8]) -> io::Result<()> {
     draft.publish()
 }
 
+/// Moves a complete file of ours within a file system: fsynced, renamed, both folders fsynced.
+#[expect(clippy::disallowed_methods, reason = "the same way, for a file that a library has written")]
+pub fn move_in(from: &Path, to: &Path) -> io::Result<()> {
+    sync_data(&File::open(from)?, from);
+    fs::rename(from, to)?;
+    [to, from].iter().try_for_each(|path| sync_dir(folder_of(path)))
+}
+
+/// The folder a path is in; a mere name is in the working folder.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A file on its way to `path`, for what is too large to be held in memory or is read back before it counts. It lies
 /// beside under a name that ends in `.tmp`, and is removed unless it is published.
 #[derive(Debug)]
@@ -55,7 +68,7 @@ impl Draft {
         if mutant(Mutant::PublishNameUnsynced) {
             return Ok(());
         }
-        sync_dir(self.path.parent().unwrap_or(Path::new(".")))
+        sync_dir(folder_of(&self.path))
     }
 }
 

@@ -8,6 +8,7 @@ mod reader;
 mod schema;
 mod tokenizer;
 mod translate;
+mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -51,8 +52,7 @@ impl Index {
             if tantivy::Index::exists(&directory)? {
                 return tantivy::Index::open(directory);
             }
-            let settings = IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() };
-            tantivy::Index::create(directory, schema::schema().0, settings)
+            tantivy::Index::create(directory, schema::schema().0, settings())
         })
     }
 
@@ -89,15 +89,6 @@ impl Index {
         })
     }
 
-    /// Reads every file and compares it with its checksum. The names of those that are not as they were written.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Damaged`] if the list of files itself cannot be read.
-    pub fn verify(&self) -> Result<Vec<PathBuf>, Error> {
-        guarded(&self.folder, || Ok(self.inner.validate_checksum()?.into_iter().collect()))
-    }
-
     fn with(folder: &Path, open: impl FnOnce(MmapDirectory) -> tantivy::Result<tantivy::Index>) -> Result<Self, Error> {
         let (schema, fields) = schema::schema();
         let inner = guarded(folder, || open(MmapDirectory::open(folder)?))?;
@@ -107,4 +98,8 @@ impl Index {
         tokenizer::register(&inner);
         Ok(Self { inner, fields, folder: folder.to_owned() })
     }
+}
+
+fn settings() -> IndexSettings {
+    IndexSettings { docstore_compress_dedicated_thread: false, ..IndexSettings::default() }
 }

@@ -3,8 +3,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::mail::event::MessageRef;
-use crate::mail::{BlobId, Event, Hasher, Nonce, Occurrence};
+use crate::mail::event::{AccountAdded, MessageRef};
+use crate::mail::{AccountId, BlobId, Event, Hasher, Nonce, Occurrence, Timestamp};
 
 /// C2SP tlog-tiles gives an entry's length 16 bits, so a leaf is shorter than this.
 pub const LEAF_LIMIT_BYTES: usize = 65_535;
@@ -25,6 +25,16 @@ impl Commitment {
         Self::new(BLOB_DOMAIN, &message.nonce, &message.id)
     }
 
+    /// The commitment that a leaf carries to its private record; `None` if these octets are no leaf.
+    pub fn in_leaf(leaf: &[u8]) -> Option<Self> {
+        let leaf: Value = serde_json::from_slice(leaf).ok()?;
+        Some(Self(leaf.get("commit")?.as_str()?.parse().ok()?))
+    }
+
+    pub const fn hash(&self) -> BlobId {
+        self.0
+    }
+
     fn new(domain: &[u8], nonce: &Nonce, hash: &BlobId) -> Self {
         let mut hasher = Hasher::new();
         hasher.update(domain);
@@ -41,7 +51,7 @@ impl fmt::Display for Commitment {
 }
 
 /// The public half. Keys sorted, no blanks, whole numbers only: canonical as RFC 8785 wants it.
-pub(super) fn leaf(occurrence: &Occurrence, record: &Commitment) -> Vec<u8> {
+pub fn leaf(occurrence: &Occurrence, record: &Commitment) -> Vec<u8> {
     let mut fields = public_fields(&occurrence.event);
     fields.insert("commit", json!(record.to_string()));
     fields.insert("time", json!(occurrence.at.to_string()));
@@ -50,6 +60,23 @@ pub(super) fn leaf(occurrence: &Occurrence, record: &Commitment) -> Vec<u8> {
     let leaf = serde_json::to_vec(&fields).expect("a leaf is JSON");
     debug_assert!(leaf.len() < LEAF_LIMIT_BYTES, "a leaf has a bounded number of short fields");
     leaf
+}
+
+/// What a leaf says without its private record, as far as other entries rest on it: which archive this is, and that there
+/// was an account, whose name is lost.
+pub fn told_by_leaf(leaf: &[u8]) -> Option<Occurrence> {
+    let leaf: Value = serde_json::from_slice(leaf).ok()?;
+    let text = |field: &str| leaf.get(field)?.as_str().map(str::to_owned);
+    let event = match leaf.get("kind")?.as_str()? {
+        "created" => Event::Created { archive: text("archive")?, version: text("version")? },
+        "account_added" => {
+            let account: AccountId = text("account")?.parse().ok()?;
+            Event::AccountAdded(AccountAdded { account, name: format!("lost {account}"), host: None, user: None })
+        }
+        _ => return None,
+    };
+    let at: jiff::Timestamp = text("time")?.parse().ok()?;
+    Some(Occurrence { at: Timestamp::from_millis(at.as_millisecond()), event })
 }
 
 fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
@@ -80,6 +107,12 @@ fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
             ("damaged", json!(verified.damage.len())),
             ("messages", json!(verified.messages)),
             ("packs", json!(verified.packs)),
+            ("scope", json!(verified.scope)),
+        ],
+        Event::Drilled(drilled) => vec![
+            ("kind", json!("drilled")),
+            ("different", json!(drilled.differences.len())),
+            ("entries", json!(drilled.entries)),
         ],
     };
     fields.into_iter().collect()

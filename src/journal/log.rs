@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::files;
+use crate::files::{self, Mutant};
 
 use super::checkpoint::CHECKPOINT;
 use super::edge::Edge;
@@ -83,6 +83,9 @@ impl Log {
             }
         }
         let outdated = self.write_partials(&edge, &bundle, &mut batch)?;
+        if files::mutant(Mutant::CheckpointBeforeTiles) {
+            self.publish(&edge, packs)?;
+        }
         batch.sync()?;
         let checkpoint = self.publish(&edge, packs)?;
         self.tree = Tree::new(&self.journal, edge);

@@ -35,7 +35,19 @@ impl LogReader {
         }
         let key = VerifierKey::read(journal)?;
         let checkpoint = Checkpoint::read(journal, &key)?;
-        Ok(checkpoint.map(|checkpoint| Self { journal: journal.to_owned(), key, checkpoint, tree: OnceLock::new() }))
+        Ok(checkpoint.map(|checkpoint| Self::with(journal, key, checkpoint)))
+    }
+
+    /// The log as an earlier checkpoint has it: `note` is that one, signed by the key in the folder. Also where no file
+    /// has it any more, and while the owner writes.
+    pub fn at(journal: &Path, note: &str) -> Result<Self, Error> {
+        let key = VerifierKey::read(journal)?;
+        let checkpoint = Checkpoint::parse(note.as_bytes(), &key)?;
+        Ok(Self::with(journal, key, checkpoint))
+    }
+
+    pub(super) fn with(journal: &Path, key: VerifierKey, checkpoint: Checkpoint) -> Self {
+        Self { journal: journal.to_owned(), key, checkpoint, tree: OnceLock::new() }
     }
 
     pub const fn checkpoint(&self) -> &Checkpoint {

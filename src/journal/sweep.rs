@@ -7,7 +7,7 @@ use super::tile::{Kind, TILE, TILE_WIDTH, Tile, names};
 
 /// Removes what a tree of `size` leaves does not have: partial files that a wider one replaced, and whatever a crash left
 /// beyond the checkpoint. Nothing under a checkpoint is touched.
-pub(super) fn sweep(journal: &Path, size: u64) -> Result<(), Error> {
+pub fn sweep(journal: &Path, size: u64) -> Result<(), Error> {
     let needed = partials(size);
     for name in names(&journal.join(TILE))? {
         let Some(kind) = Kind::named(&name) else { continue };

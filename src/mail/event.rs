@@ -39,6 +39,8 @@ pub enum Event {
     /// A DELE is about to be sent. Whether it took effect, a later [`Session`] says.
     Deleting(Deleting),
     Verified(Verified),
+    /// A rebuild of the catalog was rehearsed.
+    Drilled(Drilled),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,12 +233,28 @@ pub struct Deleting {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verified {
+    /// What was looked at: `all`, `quick` (no octets of packs), `books` (catalog, journal and index) or `pack N`.
+    #[serde(default = "everything")]
+    pub scope: String,
     pub messages: u64,
     pub packs: u64,
     pub bytes: u64,
     /// What was found damaged, as `verify` names it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub damage: Vec<String>,
+}
+
+fn everything() -> String {
+    "all".to_owned()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drilled {
+    /// Journal entries that became facts again.
+    pub entries: u64,
+    /// How the catalog differs from what packs and journal say.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub differences: Vec<String>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::Shortage;
-use crate::{catalog, index, net, store};
+use super::sign::Mismatch;
+use crate::{catalog, index, journal, net, store};
 
 /// Why a stage could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,10 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
     #[error(transparent)]
     Index(#[from] index::Error),
     #[error(transparent)]
@@ -38,10 +43,11 @@ impl Error {
         match self {
             Self::Store(error) => error.is_transient(),
             Self::Catalog(error) | Self::Refused(error) => error.is_transient(),
+            Self::Journal(error) => error.is_transient(),
             Self::Index(_) | Self::NoRoom(_) | Self::Closing => true,
             Self::Pop3(error) => error.is_transient(),
             Self::Batch(error) => error.is_transient(),
-            Self::Setup(_) => false,
+            Self::Setup(_) | Self::Mismatch(_) => false,
         }
     }
 }

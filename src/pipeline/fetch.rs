@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::clear::{self, Deletions, Wanted};
+use super::clear::{self, Wanted};
 use super::error::blocking;
 use super::holds::Holds;
 use super::keep::{Answer, Keeper, Share};
@@ -26,7 +26,6 @@ use crate::telemetry;
 pub struct Door {
     pub holds: Holds,
     pub keeper: Keeper,
-    pub deletions: Deletions,
     pub turns: Turns,
     pub room: Room,
 }
@@ -367,7 +366,7 @@ impl Visit<'_> {
                 Some(Wanted { number: kept.number, sighting, archived: kept.archived, reason })
             })
             .collect();
-        let accepted = clear::clear(&mut session, &self.door.holds, wanted, self.door.deletions).await?;
+        let accepted = clear::clear(&mut session, self.door, wanted).await?;
         match session.quit().await? {
             Quit::Committed => self.record.counts.deleted = accepted,
             Quit::Refused(reply) => telemetry::quit_refused(&self.account.name, &reply.to_string()),

@@ -19,6 +19,10 @@ pub struct Holds {
 }
 
 impl Holds {
+    pub fn packs(&self) -> PathBuf {
+        self.folder.join("packs")
+    }
+
     /// Takes messages that grow large while they arrive.
     pub fn spool(&self) -> PathBuf {
         self.folder.join("spool")

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::Error;
 use super::holds::{Holds, extents, place};
+use super::sign::{Covered, Signing};
 use crate::catalog::{Committed, Told};
 use crate::files::Lock;
 use crate::journal::Entry;
@@ -26,8 +27,8 @@ const BATCH_BYTES: u64 = 8 << 20;
 const BATCH_PAUSE: Duration = Duration::from_millis(5);
 /// … or when the first has waited for this long.
 const BATCH_AGE: Duration = Duration::from_millis(40);
-/// Private records of other events go into a pack after this long at the latest.
-const RECORDS_WAIT: Duration = Duration::from_secs(1);
+/// Private records of other events go into a pack, and all leaves under a checkpoint, after this long at the latest.
+const SIGN_EVERY: Duration = Duration::from_secs(1);
 const RECORDS_AT_ONCE: u32 = 512;
 
 /// A message that is in the archive now, durably.
@@ -46,7 +47,16 @@ pub struct Keeper {
 }
 
 #[derive(Debug)]
-struct Job {
+enum Job {
+    Keep(Box<Arrived>),
+    /// Everything kept and told so far is to be covered by a checkpoint.
+    Sign(oneshot::Sender<Result<Covered, Error>>),
+    /// The pack that grows is to be left as it is; the next batch begins another.
+    ClosePack(oneshot::Sender<()>),
+}
+
+#[derive(Debug)]
+struct Arrived {
     message: Received,
     sighting: Sighting,
     _share: Share,
@@ -54,15 +64,36 @@ struct Job {
 }
 
 /// An answer that comes when the batch with the message is durable.
-pub(super) type Answer = oneshot::Receiver<Result<Kept, Error>>;
+pub type Answer = oneshot::Receiver<Result<Kept, Error>>;
 
 impl Keeper {
     /// Queues a message; waits while too many are queued. `share` is given back when the message is kept.
-    pub(super) async fn keep(&self, message: Received, sighting: Sighting, share: Share) -> Result<Answer, Error> {
+    pub async fn keep(&self, message: Received, sighting: Sighting, share: Share) -> Result<Answer, Error> {
         let (answer, receiver) = oneshot::channel();
-        let job = Job { message, sighting, _share: share, answer };
-        self.jobs.send(job).await.map_err(|_| Error::Closing)?;
+        let arrived = Arrived { message, sighting, _share: share, answer };
+        self.send(Job::Keep(Box::new(arrived))).await?;
         Ok(receiver)
+    }
+
+    /// Has everything that was kept and told before this call covered by a signed checkpoint.
+    pub async fn sign(&self) -> Result<Covered, Error> {
+        if let Some(untrue) = Covered::by_mutant() {
+            return Ok(untrue);
+        }
+        let (answer, receiver) = oneshot::channel();
+        self.send(Job::Sign(answer)).await?;
+        receiver.await.map_err(|_| Error::Closing)?
+    }
+
+    /// Has the pack that grows closed, so that it may be sealed.
+    pub async fn close_pack(&self) -> Result<(), Error> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(Job::ClosePack(answer)).await?;
+        receiver.await.map_err(|_| Error::Closing)
+    }
+
+    async fn send(&self, job: Job) -> Result<(), Error> {
+        self.jobs.send(job).await.map_err(|_| Error::Closing)
     }
 }
 
@@ -126,10 +157,15 @@ pub struct Keeping {
 impl Keeping {
     /// `in_flight_bytes` bounds the memory of messages that wait. The archive's lock goes with the thread: nobody else
     /// may own the archive before its last write is done.
-    pub fn start(holds: Holds, writer: Writer, lock: Lock, in_flight_bytes: usize) -> std::io::Result<(Self, Keeper)> {
+    pub fn start(
+        holds: Holds,
+        (writer, signing): (Writer, Signing),
+        lock: Lock,
+        in_flight_bytes: usize,
+    ) -> std::io::Result<(Self, Keeper)> {
         let (jobs, waiting) = mpsc::channel(BATCH_MESSAGES * 2);
         let thread = std::thread::Builder::new().name("keep".to_owned()).spawn(move || {
-            let keeps = Keeps { holds, writer, _lock: lock };
+            let keeps = Keeps { holds, writer, signing, _lock: lock };
             if catch_unwind(AssertUnwindSafe(|| keeps.run(waiting))).is_err() {
                 // A daemon that logs in and can keep nothing is worse than none; the panic has been printed.
                 std::process::abort();
@@ -148,6 +184,7 @@ impl Keeping {
 struct Keeps {
     holds: Holds,
     writer: Writer,
+    signing: Signing,
     _lock: Lock,
 }
 
@@ -155,26 +192,36 @@ impl Keeps {
     fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
         #[expect(clippy::expect_used, reason = "a runtime without drivers needs nothing that could fail")]
         let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a timer");
-        let mut records_stored = Instant::now();
+        let mut signed = Instant::now();
+        let mut next = None;
         loop {
-            let first = clock.block_on(async { tokio::time::timeout(RECORDS_WAIT, waiting.recv()).await });
-            match first {
+            let job = match next.take() {
+                Some(job) => Ok(Some(job)),
+                None => clock.block_on(async { tokio::time::timeout(SIGN_EVERY, waiting.recv()).await }),
+            };
+            match job {
                 Err(_) => {}
                 Ok(None) => break,
-                Ok(Some(job)) => {
-                    let batch = clock.block_on(gather(job, &mut waiting));
+                Ok(Some(Job::Keep(first))) => {
+                    let batch;
+                    (batch, next) = clock.block_on(gather(*first, &mut waiting));
                     self.keep(batch);
                 }
+                Ok(Some(Job::Sign(answer))) => drop(answer.send(self.sign())),
+                Ok(Some(Job::ClosePack(answer))) => {
+                    self.writer.close_pack();
+                    let _nobody_waits = answer.send(());
+                }
             }
-            if records_stored.elapsed() >= RECORDS_WAIT {
-                self.store_records();
-                records_stored = Instant::now();
+            if signed.elapsed() >= SIGN_EVERY {
+                self.sign_in_time();
+                signed = Instant::now();
             }
         }
-        self.store_records();
+        self.sign_in_time();
     }
 
-    fn keep(&mut self, batch: Vec<Job>) {
+    fn keep(&mut self, batch: Vec<Arrived>) {
         match self.commit(&batch) {
             Ok(outcomes) => {
                 self.holds.wake.kept();
@@ -193,7 +240,7 @@ impl Keeps {
     }
 
     /// Octets and private records into the pack, fsync, read back; then facts and leaves into the catalog.
-    fn commit(&mut self, batch: &[Job]) -> Result<Vec<Result<Kept, Error>>, Error> {
+    fn commit(&mut self, batch: &[Arrived]) -> Result<Vec<Result<Kept, Error>>, Error> {
         let now = self.holds.clock.now();
         let events = self.events(batch)?;
         let told: Vec<(Occurrence, Entry)> = events
@@ -213,6 +260,9 @@ impl Keeps {
             records.push(Append::Private(&entry.record));
         }
         let (durable, grown) = self.writer.append(&records, now)?;
+        if grown.len() > 1 {
+            self.holds.wake.seal.notify_one();
+        }
 
         let mut durable = durable.iter();
         let mut places = || durable.next().map(|durable| place(durable.location()));
@@ -227,7 +277,7 @@ impl Keeps {
     }
 
     /// New, or met again; also within the batch.
-    fn events(&self, batch: &[Job]) -> Result<Vec<Event>, Error> {
+    fn events(&self, batch: &[Arrived]) -> Result<Vec<Event>, Error> {
         let mut in_batch: HashMap<BlobId, Nonce> = HashMap::new();
         let mut events = Vec::with_capacity(batch.len());
         for job in batch {
@@ -254,14 +304,20 @@ impl Keeps {
         Ok(events)
     }
 
-    /// Private records that came without a message go into a pack now. What fails stays where it is: in the catalog.
-    fn store_records(&mut self) {
-        if let Err(error) = self.try_store_records() {
-            telemetry::keep_failed(0, &error);
+    /// What fails stays where it is, in the catalog, until the next time.
+    fn sign_in_time(&mut self) {
+        if let Err(error) = self.sign() {
+            telemetry::sign_failed(&error);
         }
     }
 
-    fn try_store_records(&mut self) -> Result<(), Error> {
+    /// Private records that came without a message go into a pack, and then every leaf under a checkpoint.
+    fn sign(&mut self) -> Result<Covered, Error> {
+        self.store_records()?;
+        self.signing.sign(&self.holds.catalog)
+    }
+
+    fn store_records(&mut self) -> Result<(), Error> {
         loop {
             let waiting = self.holds.catalog.waiting_records(RECORDS_AT_ONCE)?;
             if waiting.is_empty() {
@@ -276,21 +332,22 @@ impl Keeps {
     }
 }
 
-/// All that comes without a pause, up to the limits of a batch.
-async fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+/// All messages that come without a pause, up to the limits of a batch; and what came that is no message.
+async fn gather(first: Arrived, waiting: &mut mpsc::Receiver<Job>) -> (Vec<Arrived>, Option<Job>) {
     let oldest = Instant::now();
     let mut bytes = first.message.size_bytes();
     let mut batch = vec![first];
     while batch.len() < BATCH_MESSAGES && bytes < BATCH_BYTES && oldest.elapsed() < BATCH_AGE {
         match tokio::time::timeout(BATCH_PAUSE, waiting.recv()).await {
-            Ok(Some(job)) => {
-                bytes += job.message.size_bytes();
-                batch.push(job);
+            Ok(Some(Job::Keep(arrived))) => {
+                bytes += arrived.message.size_bytes();
+                batch.push(*arrived);
             }
+            Ok(Some(other)) => return (batch, Some(other)),
             Ok(None) | Err(_) => break,
         }
     }
-    batch
+    (batch, None)
 }
 
 fn answer(event: &Event, outcome: Committed) -> Result<Kept, Error> {

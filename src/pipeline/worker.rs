@@ -13,6 +13,7 @@ use crate::telemetry;
 pub struct Wake {
     pub scan: Arc<Notify>,
     pub index: Arc<Notify>,
+    pub seal: Arc<Notify>,
 }
 
 impl Wake {
@@ -40,7 +41,7 @@ pub trait Work: Send {
 }
 
 /// Resolves when the program is stopping.
-pub(super) async fn stopping(stop: &mut watch::Receiver<bool>) {
+pub async fn stopping(stop: &mut watch::Receiver<bool>) {
     // Without a sender nobody can say so, and there is nobody left to work for.
     drop(stop.wait_for(|stop| *stop).await);
 }

@@ -28,6 +28,17 @@ pub enum Error {
     )]
     Foreign(PathBuf),
 
+    /// Not the sealed form of the open pack beside it.
+    #[error(
+        "{}: it lacks {lacking} records that the catalog says are in this pack. Nothing was changed; move it away, or \
+         put back the one that belongs here", .path.display()
+    )]
+    Lacks { path: PathBuf, lacking: usize },
+
+    /// Told to stop before the end.
+    #[error("stopped")]
+    Stopped,
+
     /// What was just written does not read back as what was meant. Nothing of the batch counts.
     #[error("{}: what was written does not read back: {problem}", .path.display())]
     ReadBack { path: PathBuf, problem: String },

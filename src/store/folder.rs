@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{FrameKind, PACK_HEADER_BYTES, PackKind};
 use super::frames::{PackFile, record_header};
+use super::packs::Pack;
 use super::sealed::SealedPack;
 use super::{Error, Extent, Sealed};
 use crate::files;
@@ -16,12 +17,12 @@ const SEALED: &str = "pack";
 pub(super) const DRAFT: &str = ".pack.tmp";
 
 /// `00000001.open`: a pack while it grows, and until it is sealed.
-pub(super) fn open_path(folder: &Path, number: u64) -> PathBuf {
+pub fn open_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:08}.{OPEN}"))
 }
 
 /// `00000001.pack`: a sealed one.
-pub(super) fn sealed_path(folder: &Path, number: u64) -> PathBuf {
+pub fn sealed_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:08}.{SEALED}"))
 }
 
@@ -99,6 +100,18 @@ pub fn read_sealed(folder: &Path, number: u64) -> Result<Sealed, Error> {
     SealedPack::open(sealed_path(folder, number), number)?.summary()
 }
 
+/// The id of the archive that a pack was written for, as its header says.
+pub fn archive_of(folder: &Path, files: &PackFiles) -> Result<[u8; 16], Error> {
+    let number = files.pack;
+    let pack = if files.sealed { Pack::sealed(folder, number)? } else { Pack::open(folder, number)? };
+    Ok(pack.file().header.archive)
+}
+
+/// Whether a sealed pack is whole: its table, its trailer, and the hash over all of it.
+pub fn check_sealed(folder: &Path, number: u64) -> Result<(), Error> {
+    SealedPack::open(sealed_path(folder, number), number)?.check_whole()
+}
+
 /// Removes the open pack whose sealed one the catalog knows by now. Does nothing where there is none.
 ///
 /// # Errors
@@ -109,7 +122,7 @@ pub fn remove_open(folder: &Path, number: u64) -> Result<(), Error> {
     if !path.exists() {
         return Ok(());
     }
-    SealedPack::open(sealed_path(folder, number), number)?.check_whole()?;
+    check_sealed(folder, number)?;
     fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     files::sync_dir(folder).map_err(Error::io("open", folder))
 }

@@ -45,6 +45,22 @@ pub fn keep_failed(messages: usize, error: &dyn Display) {
     error!(messages, %error, "nothing of a batch was kept; it will be fetched again");
 }
 
+pub fn damage_found(object: &str, problem: &str) {
+    error!(object, problem, "damage found");
+}
+
+pub fn pack_sealed(pack: u64, messages: u64, raw_bytes: u64, stored_bytes: u64) {
+    info!(pack, messages, raw_bytes, stored_bytes, "pack sealed");
+}
+
+pub fn pack_not_sealed(pack: u64, error: &dyn Display) {
+    error!(pack, %error, "a pack could not be sealed; it stays as it is");
+}
+
+pub fn sign_failed(error: &dyn Display) {
+    error!(%error, "the journal could not be signed; nothing is deleted at servers until it is");
+}
+
 pub fn stage_failed(stage: &str, error: &dyn Display) {
     error!(stage, %error, "a stage failed; it tries again");
 }

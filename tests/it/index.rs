@@ -336,7 +336,8 @@ fn an_index_that_cannot_be_used_says_so() {
     let mut octets = std::fs::read(&terms).unwrap();
     octets[0] ^= 0xff;
     std::fs::write(&terms, &octets).unwrap();
-    assert_eq!(Index::open(&path).unwrap().verify().unwrap(), [Path::new(terms.file_name().unwrap())]);
+    let problem = (Path::new(terms.file_name().unwrap()).to_owned(), "its checksum is wrong".to_owned());
+    assert_eq!(Index::open(&path).unwrap().verify().unwrap(), [problem]);
     std::fs::remove_file(&terms).unwrap();
     let opened = Index::open(&path).and_then(|index| index.reader().map(|_| ()));
     assert!(matches!(opened, Err(Error::Damaged { .. })), "{opened:?}");

@@ -28,7 +28,10 @@ fn the_schemas_are_those_of_the_program() {
 /// What outsiders rely on may grow and must not shrink.
 #[test]
 fn what_was_promised_is_always_there() {
-    const PROMISED: [(&str, &str, &str); 15] = [
+    const PROMISED: [(&str, &str, &str); 18] = [
+        ("backup", "", "messages entries checkpoint packs unchanged linked copied copied_bytes catalog_bytes damage"),
+        ("backup", "damage", "object problem"),
+        ("restore", "", "messages indexed packs bytes entries checkpoint damage"),
         ("fetch", "", "accounts"),
         (
             "fetch",
@@ -73,8 +76,10 @@ fn step<'a>(schema: &'a Value, at: &'a Value, name: &str) -> &'a Value {
 
 fn schemas() -> Vec<(&'static str, Value)> {
     vec![
+        of::<daemon::backup::Outcome>("backup"),
         of::<daemon::fetch::Outcome>("fetch"),
         of::<daemon::import::Outcome>("import"),
+        of::<daemon::restore::Outcome>("restore"),
         of::<archive::Results>("search"),
         of::<archive::Shown>("show"),
         of::<archive::Status>("status"),

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use poplar::files::Mutant;
 
 const NEW_IN_ORDER: &str = "write_order::a_fetch_into_a_new_archive_writes_in_order";
+const SEAL_IN_ORDER: &str = "write_order::a_sealing_writes_in_order";
 const TORN: &str = "crash::torn::a_torn_tail_is_cut_wherever_it_is_torn";
 const KILLED: &str = "crash::kill::a_fetch_into_a_new_archive_killed_anywhere_loses_and_doubles_nothing";
 const FAILED_SYNC: &str = "crash::fault::a_failed_sync_of_a_pack_ends_the_process";
@@ -25,6 +26,10 @@ const fn catcher(mutant: Mutant) -> (&'static str, &'static str) {
         Mutant::DeleBeforeReceipt | Mutant::DeletingUncommitted => {
             (NEW_IN_ORDER, "was sent before the decision was durable")
         }
+        Mutant::DeleBeforeCheckpoint => (NEW_IN_ORDER, "was sent before a checkpoint that covers it was published"),
+        Mutant::TileUnsynced | Mutant::CheckpointBeforeTiles => (NEW_IN_ORDER, "a checkpoint was published, and"),
+        Mutant::OpenRemovedBeforeCommit => (SEAL_IN_ORDER, "was removed before the catalog knew"),
+        Mutant::SealedNotReadBack => (SEAL_IN_ORDER, "was not read back"),
         Mutant::LogInMemory => (KILLED, "malformed"),
     }
 }

@@ -141,7 +141,8 @@ impl Archive {
         let parts: HashMap<BlobId, Location> =
             self.sealed.iter().flat_map(|sealed| &sealed.parts).map(|part| (part.id, part.location)).collect();
         let known_part = |id: &BlobId| parts.get(id).copied();
-        let sealing = Sealing { folder: &packs, level: 3, wanted: &|_| true, known_part: &known_part };
+        let stopped = &std::sync::atomic::AtomicBool::new(false);
+        let sealing = Sealing { folder: &packs, level: 3, wanted: &|_| true, known_part: &known_part, stopped };
         let sealed = seal(&sealing, &Packed::Open(self.extents[&pack])).unwrap();
         remove_open(&packs, pack).unwrap();
         self.sealed.push(sealed);

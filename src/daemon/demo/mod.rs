@@ -15,7 +15,7 @@ use super::pop3_server::{Mailbox, Server};
 use crate::config::{Config, LoadOptions};
 use crate::files;
 use crate::mail::{AccountId, Clock, eicar};
-use crate::pipeline::{Deletions, Progress};
+use crate::pipeline::Progress;
 
 /// Two mailboxes on a loopback POP3 server, and a folder with an empty archive. Both are gone when it is dropped.
 pub struct Sample {
@@ -68,7 +68,7 @@ impl Sample {
         progress: Arc<Progress>,
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<Outcome> {
-        let options = Options { stages: Stages::All, deletions: Deletions::Proven, allow_freshclam: false };
+        let options = Options { stages: Stages::All, allow_freshclam: false };
         let job = Job { accounts: self.config.accounts.clone(), wait: Duration::from_secs(60) };
         fetch::fetch(&self.config, job, &options, clock, progress, stop).await
     }

@@ -1,3 +1,5 @@
+use std::sync::atomic::AtomicBool;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -37,7 +39,7 @@ impl Bench {
         known_part: &dyn Fn(&BlobId) -> Option<Location>,
     ) -> Result<Sealed, Error> {
         let folder = self.packs();
-        seal(&Sealing { folder: &folder, level: 3, wanted, known_part }, packed)
+        seal(&Sealing { folder: &folder, level: 3, wanted, known_part, stopped: &AtomicBool::new(false) }, packed)
     }
 
     /// Seals the pack and takes the open one away.

@@ -76,7 +76,7 @@ fn an_import_onto_a_full_disk_is_finished_when_there_is_room() {
 /// The index alone is on a full disk.
 fn with_full_index(size: &str, test: impl FnOnce(&Lab, &Disk)) {
     let lab = FETCH.lab();
-    lab.must(&["fetch", "--unproven", "--keep-only"], &[0]);
+    lab.must(&["fetch", "--keep-only"], &[0]);
     let Some(disk) = Disk::mount(lab.archive().join("index"), size) else { return };
     test(&lab, &disk);
     let difference = FETCH.golden().difference(&FETCH.to_the_end(&lab));
@@ -99,7 +99,7 @@ fn the_index_goes_on_in_the_same_process_when_there_is_room() {
     // Too small for a segment: the engine's thread ends, and its writer takes nothing more.
     with_full_index("8k", |lab, disk| {
         let told = lab.config().with_file_name("stderr");
-        let mut fetch = lab.poplar(&["fetch", "--unproven", "--wait", "30s"]);
+        let mut fetch = lab.poplar(&["fetch", "--wait", "30s"]);
         let mut fetch = fetch.stdout(Stdio::null()).stderr(File::create(&told).unwrap()).spawn().unwrap();
         wait_for("a stage failed", &told);
         disk.grow("64m");

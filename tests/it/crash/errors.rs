@@ -5,14 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
-use super::flow::{FETCH, Flow, IMPORT, KEEP_MORE, KEEP_ONLY, compare};
+use super::flow::{FETCH, Flow, IMPORT, KEEP_MORE, KEEP_ONLY, SEAL, compare};
 use super::lab::{Lab, said};
 use super::state::{State, assert_nothing_lost};
 use super::strace::{self, Fault, Injection};
 
 /// Kinds of calls, and the file they are counted on. Sockets are written to by other calls than these, and by those that
 /// are bound to a file here.
-const PLACES: [(&str, Option<&str>); 9] = [
+const PLACES: [(&str, Option<&str>); 10] = [
     ("pwrite64", None),
     ("ftruncate", None),
     ("fallocate", None),
@@ -22,6 +22,7 @@ const PLACES: [(&str, Option<&str>); 9] = [
     ("write", Some("lock")),
     ("write", Some("FORMAT.tmp")),
     ("write", Some("entries.tmp")),
+    ("write", Some("journal/checkpoint.tmp")),
 ];
 const SYNCS: &str = "fsync,fdatasync";
 
@@ -121,6 +122,11 @@ fn an_import_onto_a_disk_that_is_full_from_some_call_on_is_finished_by_the_next(
     fail_everywhere(&IMPORT, Fault::Error("ENOSPC"), 12);
 }
 
+#[test]
+fn a_sealing_on_a_disk_that_is_full_for_a_moment_is_finished_by_the_next() {
+    fail_everywhere(&SEAL, Fault::Once("ENOSPC"), 6);
+}
+
 /// What was written may be lost, and the next sync may say that it is not.
 fn sync_nowhere(flow: &Flow, least: u32) {
     if !strace::is_available() {
@@ -142,6 +148,11 @@ fn sync_nowhere(flow: &Flow, least: u32) {
 #[test]
 fn a_failed_sync_of_anything_ends_a_fetch() {
     sync_nowhere(&KEEP_ONLY, 2);
+}
+
+#[test]
+fn a_failed_sync_of_anything_ends_a_sealing() {
+    sync_nowhere(&SEAL, 2);
 }
 
 #[test]

@@ -3,9 +3,12 @@
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
-use super::flow::{DELETE, FETCH, FLOWS, Flow, IMPORT, KEEP_MORE, KEEP_ONLY, compare};
+use super::flow::{
+    COMPACTION, DELETE, FETCH, FLOWS, Flow, IMPORT, JOURNAL, KEEP_MORE, KEEP_ONLY, REBUILD, SEAL, compare,
+};
+use super::ground;
 use super::lab::said;
-use super::state::{State, assert_nothing_lost};
+use super::state::State;
 use super::strace::{self, Fault, Injection};
 
 /// Kills at each call of a kind that `steps` names, until a run has fewer such calls. Returns how often it killed.
@@ -21,8 +24,10 @@ fn kill_at_each(flow: &Flow, calls: &'static str, file: Option<&str>, growth: u3
             return kills;
         }
         kills += 1;
-        assert_nothing_lost(&lab);
+        (flow.holds)(&lab);
+        let signed = ground::signed(lab.archive());
         compare(golden, &flow.to_the_end(&lab), &injection);
+        ground::assert_continues(lab.archive(), signed);
     }
     kills
 }
@@ -64,23 +69,63 @@ const WITH_INDEX: [Place; 7] = [
     ("openat", None),
 ];
 
+/// What a thread writes with `write` is files of the journal.
+const SIGNING: [Place; 8] = [
+    ("write", None),
+    ("pwrite64", Some("packs/00000001.open")),
+    ("pwrite64", Some("catalog.db-wal")),
+    ("fdatasync", None),
+    ("fsync", None),
+    ("rename,renameat,renameat2,link,linkat", None),
+    ("unlink,unlinkat,rmdir", None),
+    ("mkdir,mkdirat", None),
+];
+
+const SEALING: [Place; 8] = [
+    ("write,pwrite64,writev,pwritev", None),
+    ("pwrite64", Some("packs/00000002.pack.tmp")),
+    ("pwrite64", Some("catalog.db-wal")),
+    ("fdatasync", None),
+    ("fsync", None),
+    ("ftruncate", None),
+    ("rename,renameat,renameat2,link,linkat", None),
+    ("unlink,unlinkat", None),
+];
+
+const REBUILDING: [Place; 9] = [
+    ("write,pwrite64,writev,pwritev", None),
+    ("pwrite64", Some("rebuild/catalog.db-wal")),
+    ("pwrite64", Some("rebuild/catalog.db")),
+    ("pwrite64", Some("catalog.db-wal")),
+    ("fdatasync", None),
+    ("fsync", None),
+    ("ftruncate", None),
+    ("rename,renameat,renameat2,link,linkat", None),
+    ("unlink,unlinkat", None),
+];
+
 /// Which points of a flow are tried in a sample, and how many there must be, so that nothing is tested by testing
 /// nothing. With `CRASH_ALL=1` all points of all places are.
 struct Drill {
     flow: &'static Flow,
     places: &'static [Place],
+    all_places: &'static [Place],
     /// How fast the sample grows thin.
     growth: u32,
     least: u32,
     least_of_all: u32,
 }
 
-const DRILLS: [Drill; 5] = [
-    Drill { flow: &KEEP_ONLY, places: &PLACES, growth: 2, least: 30, least_of_all: 250 },
-    Drill { flow: &KEEP_MORE, places: &PLACES, growth: 2, least: 20, least_of_all: 140 },
-    Drill { flow: &DELETE, places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
-    Drill { flow: &FETCH, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 100 },
-    Drill { flow: &IMPORT, places: &WITH_INDEX, growth: 6, least: 10, least_of_all: 250 },
+const DRILLS: [Drill; 9] = [
+    Drill { flow: &KEEP_ONLY, places: &PLACES, all_places: &PLACES, growth: 2, least: 30, least_of_all: 250 },
+    Drill { flow: &KEEP_MORE, places: &PLACES, all_places: &PLACES, growth: 2, least: 20, least_of_all: 140 },
+    Drill { flow: &DELETE, places: &PLACES, all_places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
+    Drill { flow: &FETCH, places: &WITH_INDEX, all_places: &PLACES, growth: 6, least: 10, least_of_all: 100 },
+    Drill { flow: &IMPORT, places: &WITH_INDEX, all_places: &PLACES, growth: 6, least: 10, least_of_all: 250 },
+    Drill { flow: &JOURNAL, places: &SIGNING, all_places: &SIGNING, growth: 2, least: 20, least_of_all: 100 },
+    Drill { flow: &SEAL, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 100 },
+    Drill { flow: &COMPACTION, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 100 },
+    Drill { flow: &REBUILD, places: &REBUILDING, all_places: &REBUILDING, growth: 6, least: 20, least_of_all: 100 },
 ];
 
 fn drill(name: &str) {
@@ -89,7 +134,7 @@ fn drill(name: &str) {
     }
     let drill = DRILLS.iter().find(|drill| drill.flow.name == name).unwrap();
     let everything = strace::is_everything();
-    let (places, least) = if everything { (&PLACES[..], drill.least_of_all) } else { (drill.places, drill.least) };
+    let (places, least) = if everything { (drill.all_places, drill.least_of_all) } else { (drill.places, drill.least) };
     let golden = drill.flow.golden();
     let mut kills = Vec::new();
     for &(calls, file) in places {
@@ -136,4 +181,24 @@ fn a_fetch_killed_while_it_indexes_loses_and_doubles_nothing() {
 #[test]
 fn an_import_killed_anywhere_loses_and_doubles_nothing() {
     drill(IMPORT.name);
+}
+
+#[test]
+fn a_fetch_killed_anywhere_while_it_signs_keeps_what_was_signed() {
+    drill(JOURNAL.name);
+}
+
+#[test]
+fn a_sealing_killed_anywhere_loses_and_doubles_nothing() {
+    drill(SEAL.name);
+}
+
+#[test]
+fn a_compaction_killed_anywhere_loses_and_doubles_nothing() {
+    drill(COMPACTION.name);
+}
+
+#[test]
+fn a_rebuild_killed_anywhere_begins_anew() {
+    drill(REBUILD.name);
 }

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use poplar::daemon::pop3_server::{Mailbox, Server};
@@ -75,8 +75,16 @@ impl Lab {
 delete_when = \"kept\"
 ";
         fs::write(self.config(), self.configuration(scanner, reserve, deleting)).unwrap();
-        fs::write(self.keeping_config(), self.configuration(scanner, reserve, "after_archive = \"keep\"
-")).unwrap();
+        fs::write(
+            self.keeping_config(),
+            self.configuration(
+                scanner,
+                reserve,
+                "after_archive = \"keep\"
+",
+            ),
+        )
+        .unwrap();
     }
 
     fn configuration(&self, scanner: Scanner, reserve: &str, policy: &str) -> String {
@@ -101,6 +109,11 @@ delete_when = \"kept\"
             );
         }
         config
+    }
+
+    /// Where all of it is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn archive(&self) -> &Path {
@@ -134,7 +147,7 @@ delete_when = \"kept\"
     /// The real program; `wrapper` is a program with arguments that runs it.
     pub(crate) fn poplar_in(&self, wrapper: &[String], arguments: &[&str]) -> Command {
         let mut command = self.program(wrapper, &self.config());
-        command.args(arguments.iter().filter(|word| **word != "--unproven" || knows_unproven()));
+        command.args(arguments);
         command
     }
 
@@ -209,15 +222,6 @@ impl Drop for Lab {
             self.runtime.block_on(server.stop());
         }
     }
-}
-
-/// Whether deletions have to be asked for, because no checkpoint covers what is deleted.
-fn knows_unproven() -> bool {
-    static KNOWN: OnceLock<bool> = OnceLock::new();
-    *KNOWN.get_or_init(|| {
-        let help = Command::new(env!("CARGO_BIN_EXE_poplar")).args(["fetch", "--help"]).output().unwrap();
-        said(&help).contains("--unproven")
-    })
 }
 
 pub(crate) fn said(output: &Output) -> String {

@@ -14,7 +14,7 @@ use super::state::{State, assert_nothing_lost};
 use super::strace::is_everything;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const FETCH: [&str; 2] = ["fetch", "--unproven"];
+const FETCH: [&str; 1] = ["fetch"];
 
 /// Public mail in bulk where it is at hand, else letters.
 fn boxes() -> Vec<Vec<Mail>> {

@@ -14,10 +14,12 @@ pub(crate) fn boxes() -> Vec<Vec<Mail>> {
         (0..5).map(|n| letter(&format!("invoice {n}"), "please pay the carpenter")).collect();
     office.extend(both());
     office.push(long_letter());
+    office.push(with_attachment("plan"));
     let mut home: Vec<Vec<u8>> = (0..4).map(|n| letter(&format!("greetings {n}"), "the weather is fine")).collect();
     home.extend(both());
     // The same message twice in one box is met twice, and kept once.
     home.push(letter("greetings 0", "the weather is fine"));
+    home.push(with_attachment("plan, once more"));
     vec![numbered("office", office), numbered("home", home)]
 }
 
@@ -50,6 +52,18 @@ fn long_letter() -> Vec<u8> {
         octets.extend(format!("{n:08} {:016x} {:016x}\r\n", n.wrapping_mul(2_654_435_761), n ^ 0x5bd1_e995).bytes());
     }
     octets
+}
+
+/// All of them have the same attachment, which sealing stores once.
+fn with_attachment(subject: &str) -> Vec<u8> {
+    let base64: String = (0..40).map(|n| format!("{}\r\n", format!("{n:04}").repeat(19))).collect();
+    let head = String::from_utf8(letter(subject, "")).unwrap();
+    let head = head.trim_end().replace(
+        "Message-ID",
+        "MIME-Version: 1.0\r\nContent-Type: application/octet-stream; name=plan.bin\r\n\
+         Content-Transfer-Encoding: base64\r\nMessage-ID",
+    );
+    format!("{head}\r\n\r\n{base64}").into_bytes()
 }
 
 /// What searches are compared by.

@@ -15,7 +15,7 @@ struct Daemon(Child);
 
 impl Daemon {
     fn start(lab: &Lab) -> Self {
-        let child = lab.poplar(&["run", "--unproven"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = lab.poplar(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let daemon = Self(child);
         let begun = Instant::now();
         while !lab.archive().join("catalog.db").exists() || owner(lab) != Some(daemon.0.id()) {

@@ -1,12 +1,13 @@
 //! What an archive holds, without what may differ between two ways that led there: times, nonces, numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use poplar::archive::{Archive, Depth, Order, Search};
+use poplar::archive::{Archive, Depth, Order, Pace, Search};
 use poplar::mail::{BlobId, Clock};
 use rusqlite::{Connection, OpenFlags, types::Value};
 
+use super::ground;
 use super::lab::{Lab, USERS};
 use super::mail::QUERIES;
 
@@ -19,7 +20,7 @@ pub(crate) struct State {
 }
 
 /// Which of the accounts met a shared message first is chance, so a fate is `archived` or not.
-const FACTS: [&str; 6] = [
+const FACTS: [&str; 5] = [
     "SELECT 'message', hex(id), hex(header), size_bytes, verdict, indexed_ms IS NOT NULL, date_ms, from_line, to_line,
             subject, attachments FROM message",
     "SELECT 'kept once', hex(message.id), count(*) FROM sighting JOIN message ON message.number = message
@@ -30,17 +31,16 @@ const FACTS: [&str; 6] = [
     "SELECT 'verdict', hex(message.id), view, hex(blob), verdict.verdict, detail
      FROM verdict JOIN message ON message.number = message",
     "SELECT 'work', stage, hex(message.id), stuck FROM work JOIN message ON message.number = message",
-    "SELECT 'journal', leaf ->> 'kind' FROM outbox WHERE leaf ->> 'kind' IN ('kept', 'sighted', 'account_added')",
 ];
 
 impl State {
-    /// Asserts on the way that nothing is damaged and nothing lies about that nobody needs.
+    /// Asserts on the way that everything is signed, nothing damaged, and nothing lies about that nobody needs.
     pub(crate) fn of(lab: &Lab) -> Self {
         let archive = open(lab.archive());
-        let report = archive.verify(Depth::Full, &mut |_, _| {});
-        let some: Vec<_> = report.damage.iter().take(5).collect();
-        assert!(some.is_empty(), "{} objects are damaged, among them {some:?}", report.damage.len());
-        let facts = facts(lab);
+        let journal = journal(&archive, lab.archive());
+        assert_undamaged(&archive);
+        let mut facts = facts(lab);
+        facts.extend(journal);
         nothing_lies_about(lab.archive());
         let found = QUERIES.map(|query| (query, search(&archive, query))).into();
         Self { facts, found, left_on_server: USERS.map(|user| lab.listed(user)).into() }
@@ -66,8 +66,8 @@ impl State {
     }
 }
 
-/// What must hold at any time, also between a kill and the next start: what the server has not, the archive has; and
-/// what the archive names, it can hand out octet for octet.
+/// What must hold at any time, also between a kill and the next start: what the server has not, the archive has;
+/// what the archive names, it can hand out octet for octet; and `verify` finds nothing wrong.
 pub(crate) fn assert_nothing_lost(lab: &Lab) {
     let deleted = lab.deleted();
     if !lab.archive().join("catalog.db").exists() {
@@ -86,6 +86,13 @@ pub(crate) fn assert_nothing_lost(lab: &Lab) {
     for row in rows(lab.archive(), "SELECT lower(hex(id)) FROM message") {
         assert_eq!(BlobId::of(&octets(&row)).to_string(), row);
     }
+    assert_undamaged(&archive);
+}
+
+fn assert_undamaged(archive: &Archive) {
+    let report = archive.verify(Depth::Full, &mut Pace::new(None, &mut |_, _| {}));
+    let some: Vec<_> = report.damage.iter().take(5).collect();
+    assert!(some.is_empty(), "{} objects are damaged, among them {some:?}", report.damage.len());
 }
 
 pub(crate) fn open(folder: &Path) -> Archive {
@@ -112,6 +119,30 @@ fn facts(lab: &Lab) -> BTreeMap<String, usize> {
     facts
 }
 
+/// Entries that are made once for what they tell of, by their kinds. Others tell of processes and sessions, and there are
+/// more of those where one was killed.
+const ONCE: [&str; 4] = ["created", "account_added", "kept", "sighted"];
+
+/// The owner has left: everything is under the checkpoint, and the catalog knows where every private record lies.
+fn journal(archive: &Archive, folder: &Path) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    let mut next = 0;
+    let shown = archive.journal_entries(0, u64::MAX, &mut |entry| {
+        assert_eq!((entry.index, entry.signed), (next, true), "an entry is missing, or not signed: {entry:?}");
+        next += 1;
+        let kind = entry.leaf["kind"].as_str().unwrap().to_owned();
+        if ONCE.contains(&&*kind) {
+            *kinds.entry(format!("journal {kind}")).or_default() += 1;
+        }
+        Ok(())
+    });
+    shown.unwrap();
+    assert_eq!(ground::signed(folder).map(|checkpoint| checkpoint.size()), Some(next));
+    let known = "SELECT count(*), max(number) + 1, (SELECT size FROM checkpoint) FROM entry";
+    assert_eq!(rows(folder, known), [format!("{next} {next} {next}")]);
+    kinds
+}
+
 /// The rows of a query on the catalog, each as one line.
 pub(crate) fn rows(folder: &Path, query: &str) -> Vec<String> {
     let catalog = Connection::open_with_flags(folder.join("catalog.db"), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
@@ -134,10 +165,56 @@ pub(crate) fn rows(folder: &Path, query: &str) -> Vec<String> {
 fn nothing_lies_about(folder: &Path) {
     assert_eq!(names(&folder.join("spool")), BTreeSet::new(), "left in the spool");
     // A whole batch that no commit names stays in its pack.
-    let nameless = names(&folder.join("packs")).into_iter().find(|name| name.len() != "00000001.open".len());
-    assert_eq!(nameless, None, "beside the packs");
-    let temporary: Vec<String> = names(folder).into_iter().filter(|name| name.ends_with(".tmp")).collect();
-    assert!(temporary.is_empty(), "{temporary:?}");
+    let mut packs = BTreeSet::new();
+    for name in names(&folder.join("packs")) {
+        let number = name.strip_suffix(".open").or_else(|| name.strip_suffix(".pack"));
+        assert!(number.is_some_and(|number| packs.insert(number.to_owned())), "{name} beside the packs");
+    }
+    let tiles = folder.join("journal/tile");
+    for kind in names(&tiles) {
+        let partial: Vec<PathBuf> = files_below(&tiles.join(&kind)).filter(|path| is_partial(path)).collect();
+        assert!(partial.len() <= 1, "more than the last tile is partial: {partial:?}");
+    }
+    let known = |name: &&String| !FOLDER.contains(&&***name);
+    let strange: Vec<String> = names(folder).iter().filter(known).cloned().collect();
+    assert!(strange.is_empty(), "{strange:?}");
+    let mut drafts = files_below(folder).filter(|path| path.extension().is_some_and(|ending| ending == "tmp"));
+    assert_eq!(drafts.next(), None);
+}
+
+/// What may lie in an archive's folder.
+const FOLDER: [&str; 14] = [
+    "FORMAT",
+    "catalog.db",
+    "catalog.db-shm",
+    "catalog.db-wal",
+    "clamd",
+    "entries",
+    "index",
+    "journal",
+    "lock",
+    "lost+found",
+    "packs",
+    "reserve",
+    "secrets",
+    "spool",
+];
+
+fn is_partial(tile: &Path) -> bool {
+    tile.parent().and_then(Path::extension).is_some_and(|ending| ending == "p")
+}
+
+/// Every file, of whatever depth.
+pub(crate) fn files_below(folder: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
+    let folder = folder.to_owned();
+    let paths: Vec<PathBuf> = names(&folder).into_iter().map(|name| folder.join(name)).collect();
+    Box::new(
+        paths.into_iter().flat_map(
+            |path| {
+                if path.is_dir() { files_below(&path) } else { Box::new(std::iter::once(path)) }
+            },
+        ),
+    )
 }
 
 pub(crate) fn names(folder: &Path) -> BTreeSet<String> {

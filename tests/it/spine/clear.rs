@@ -1,5 +1,7 @@
 //! What is deleted at the server, when, and what the archive remembers of it.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,28 +53,32 @@ impl Scene {
 #[test]
 fn keep_leaves_everything_where_it_is() {
     let scene = Scene::new("after_archive = \"keep\"");
-    assert_eq!(scene.fetch(&["--unproven"]), (2, 0));
-    assert_eq!(scene.fetch(&["--unproven"]), (2, 0));
+    assert_eq!(scene.fetch(&[]), (2, 0));
+    assert_eq!(scene.fetch(&[]), (2, 0));
     assert!(scene.sighting(0)["deleting"].is_null());
 }
 
 #[test]
-fn without_proof_nothing_is_deleted_and_that_is_said() {
+fn what_cannot_be_signed_stays_at_the_server() {
     let scene = Scene::new("after_archive = \"delete\"\ndelete_when = \"kept\"");
-    for _ in 0..2 {
-        let ended = scene.archive.well(&["fetch"]);
-        assert!(ended.stderr.contains("account tester: nothing is deleted at the server"), "{ended}");
-        assert!(ended.stderr.contains("--unproven"), "{ended}");
-        assert!(!ended.text().contains("deleted at the server"), "{ended}");
-    }
-    assert_eq!(scene.fetch(&[]), (2, 0));
+    let in_the_way = scene.archive.data_dir().join("journal/checkpoint.tmp");
+    fs::create_dir_all(in_the_way.join("occupied")).unwrap();
+    fs::set_permissions(in_the_way.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(scene.archive.data_dir(), Permissions::from_mode(0o700)).unwrap();
+    let ended = scene.archive.well(&["--json", "fetch", "--keep-only"]);
+    assert!(ended.stderr.contains("nothing is deleted at servers"), "{ended}");
+    let told = &ended.json()["accounts"][0];
+    assert_eq!((&told["kept"], &told["deleted"]), (&2.into(), &0.into()), "{told}");
     assert!(scene.sighting(0)["deleting"].is_null(), "{}", scene.sighting(0));
+
+    fs::remove_dir_all(in_the_way).unwrap();
+    assert_eq!(scene.fetch(&["--keep-only"]), (2, 2));
 }
 
 #[test]
 fn what_is_kept_goes_in_the_same_session_and_the_next_listing_shows_it_gone() {
     let scene = Scene::new("after_archive = \"delete\"\ndelete_when = \"kept\"");
-    assert_eq!(scene.fetch(&["--keep-only", "--unproven"]), (2, 2));
+    assert_eq!(scene.fetch(&["--keep-only"]), (2, 2));
     let wanted = scene.sighting(0);
     assert!(wanted["deleting"].is_string() && wanted["gone"].is_null(), "{wanted}");
 
@@ -86,12 +92,12 @@ fn what_is_kept_goes_in_the_same_session_and_the_next_listing_shows_it_gone() {
 
 fn assert_deleted_by_the_session_after(policy: &str) {
     let scene = Scene::new(policy);
-    assert_eq!(scene.fetch(&["--keep-only", "--unproven"]), (2, 0), "{policy}");
+    assert_eq!(scene.fetch(&["--keep-only"]), (2, 0), "{policy}");
     // The stages come to it only after this session.
-    assert_eq!(scene.fetch(&["--unproven"]).0, 2, "{policy}");
-    let (listed, deleted) = scene.fetch(&["--unproven"]);
+    assert_eq!(scene.fetch(&[]).0, 2, "{policy}");
+    let (listed, deleted) = scene.fetch(&[]);
     assert_eq!(listed, deleted, "{policy}");
-    assert_eq!(scene.fetch(&["--unproven"]), (0, 0), "{policy}");
+    assert_eq!(scene.fetch(&[]), (0, 0), "{policy}");
     assert!(scene.sighting(0)["gone"].is_string(), "{policy}");
 }
 
@@ -108,11 +114,11 @@ fn what_is_to_be_indexed_first_goes_in_a_later_session() {
 #[test]
 fn a_time_to_wait_is_waited() {
     let scene = Scene::new("after_archive = { delete_after = \"30d\" }\ndelete_when = \"kept\"");
-    assert_eq!(scene.fetch(&["--keep-only", "--unproven"]), (2, 0));
-    assert_eq!(scene.fetch(&["--keep-only", "--unproven"]), (2, 0));
+    assert_eq!(scene.fetch(&["--keep-only"]), (2, 0));
+    assert_eq!(scene.fetch(&["--keep-only"]), (2, 0));
     scene.policy("after_archive = { delete_after = \"1s\" }\ndelete_when = \"kept\"");
     std::thread::sleep(Duration::from_millis(1100));
-    assert_eq!(scene.fetch(&["--keep-only", "--unproven"]), (2, 2));
+    assert_eq!(scene.fetch(&["--keep-only"]), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +130,7 @@ async fn a_unique_id_that_comes_back_after_its_deletion_is_fetched_anew() {
         let server = Server::start(vec![mailbox]).await.unwrap();
         let policy = "after_archive = \"delete\"\ndelete_when = \"kept\"";
         archive.configure(&[Account::plain(server.address().port(), "bob").with(policy)]);
-        let fetched = tokio::task::block_in_place(|| archive.fetch(&["--keep-only", "--unproven"]));
+        let fetched = tokio::task::block_in_place(|| archive.fetch(&["--keep-only"]));
         assert_eq!(server.messages_left("bob"), 0);
         server.stop().await;
         fetched

@@ -179,24 +179,6 @@ fn a_command_that_waits_for_one_that_is_killed_does_the_work_itself() {
 }
 
 #[test]
-fn whether_unproven_mail_is_deleted_says_who_asks_for_the_fetch() {
-    let Scene { server, archive, .. } = &scene();
-    let policy = "after_archive = \"delete\"\ndelete_when = \"kept\"";
-    archive.configure(&[Account::implicit(server, "tester").with(policy)]);
-    let mut careful = archive.start(&[]);
-    until("nothing was polled", || (kept(archive) == 1).then_some(()));
-    assert_eq!(archive.fetch(&[])["deleted"], 0);
-    assert_eq!(archive.fetch(&["--unproven"])["deleted"], 1);
-    assert_eq!(careful.stop(), 0);
-
-    let mut bold = archive.start(&["--unproven"]);
-    until("nothing was polled", || (archive.status()["accounts"][0]["listed"] == 0).then_some(()));
-    server.deliver("tester", &mail("second", "stays"));
-    assert_eq!(archive.fetch(&[])["deleted"], 0);
-    assert_eq!(bold.stop(), 0);
-}
-
-#[test]
 fn an_import_beside_it_waits_for_the_scanner_as_long_as_it_is_told() {
     let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
     archive.configure(&[Account::plain(1, "bob")]);

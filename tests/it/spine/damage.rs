@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use poplar::archive::Depth;
+use poplar::archive::{Depth, Pace};
 use poplar::mail::BlobId;
 use rusqlite::Connection;
 use serde_json::Value;
@@ -111,7 +111,8 @@ fn mail_that_comes_in_while_a_pack_is_checked_is_no_damage() {
 
     let opened = poplar::archive::Archive::open(&archive.data_dir(), poplar::mail::Clock::system()).unwrap();
     let mut fresh = Some(9);
-    let report = opened.verify(Depth::Full, &mut |_, _| fresh.take().into_iter().for_each(|n| import("third.eml", n)));
+    let mut between = |_, _| fresh.take().into_iter().for_each(|n| import("third.eml", n));
+    let report = opened.verify(Depth::Full, &mut Pace::new(None, &mut between));
     let damage = report.damage;
     assert!(damage.iter().any(|damage| damage.object == "pack 1"), "{damage:?}");
     assert!(damage.iter().all(|damage| !damage.problem.contains("pack 2")), "{damage:?}");
@@ -125,7 +126,10 @@ fn what_was_checked_is_told_even_where_it_cannot_be_put_on_record() {
     ended.assert_said(1, "poplar: that this was checked is not on record: ");
     ended.assert_said(1, "no room");
     let report = ended.json();
-    assert_eq!((&report["checked"]["messages"], &report["damage"]), (&3.into(), &serde_json::json!([])), "{report}");
+    assert_eq!(report["checked"]["messages"], 3, "{report}");
+    let trigger =
+        serde_json::json!([{ "object": "catalog.db", "problem": "trigger full is not what poplar's schema says" }]);
+    assert_eq!(report["damage"], trigger, "{report}");
     assert!(report["unrecorded"].as_str().unwrap().contains("no room"), "{report}");
 
     sql(&archive, "DROP TRIGGER full");
@@ -231,5 +235,29 @@ fn assert_rebuilt(archive: &Archive) {
     fs::write(&fresh, a_mail(9)).unwrap();
     assert_eq!(archive.run(&["import", "--wait", "0s", fresh.to_str().unwrap()]).code, 75);
     assert_eq!(archive.found("subject:number").len(), 4);
+    archive.assert_sound();
+}
+
+/// Under the number of a pack that is still open: it must not stand for it.
+#[test]
+fn a_sealed_pack_of_another_archive_is_refused_and_nothing_is_removed() {
+    let (archive, other) = (archive(), Archive::with_clamd("unix:/nonexistent/clamd.sock"));
+    let file = other.path("foreign.eml");
+    fs::write(&file, a_mail(7)).unwrap();
+    assert_eq!(other.run(&["import", "--wait", "0s", file.to_str().unwrap()]).code, 75);
+    other.well(&["seal"]);
+    let foreign = archive.data_dir().join("packs/00000001.pack");
+    fs::copy(other.data_dir().join("packs/00000001.pack"), &foreign).unwrap();
+
+    let fresh = archive.path("fresh.eml");
+    fs::write(&fresh, a_mail(9)).unwrap();
+    let refused = archive.run(&["import", "--wait", "0s", fresh.to_str().unwrap()]);
+    refused.assert_said(1, "this pack belongs to another archive");
+    let shown = archive.run(&["show", &BlobId::of(&a_mail(0)).to_string(), "--raw"]);
+    assert_eq!(shown.code, 1, "{shown}");
+    assert!(pack(&archive).exists() && foreign.exists());
+
+    fs::remove_file(foreign).unwrap();
+    assert_eq!(archive.raw(&BlobId::of(&a_mail(0)).to_string()), a_mail(0));
     archive.assert_sound();
 }

@@ -51,18 +51,18 @@ fn nothing_in_the_archive_can_be_read_by_others() {
 }
 
 /// A file system of its own at `path`, gone with the value.
-struct SmallDisk(PathBuf);
+pub(super) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// `None` where this user may not mount.
-    fn mount(path: &Path, size: &str) -> Option<Self> {
+    pub(super) fn mount(path: &Path, size: &str) -> Option<Self> {
         fs::create_dir(path).unwrap();
         let options = format!("size={size},mode=0700");
         mount(&["-t", "tmpfs", "-o", &options, "tmpfs", path.to_str().unwrap()]).then(|| Self(path.to_owned()))
     }
 
     /// Others write to it until so many octets are left.
-    fn fill(&self, left: u64) {
+    pub(super) fn fill(&self, left: u64) {
         let disk = rustix::fs::statvfs(&self.0).unwrap();
         let mut filler = File::options().append(true).create(true).open(self.filler()).unwrap();
         let octets = (disk.f_bavail * disk.f_frsize).checked_sub(left).expect("less than that is free already");
@@ -70,7 +70,7 @@ impl SmallDisk {
     }
 
     /// They remove what they wrote.
-    fn empty(&self) {
+    pub(super) fn empty(&self) {
         fs::remove_file(self.filler()).unwrap();
     }
 
@@ -97,7 +97,7 @@ fn mount(arguments: &[&str]) -> bool {
 }
 
 /// Octets that no packing makes smaller, as text.
-fn incompressible(seed: u64, lines: usize) -> String {
+pub(super) fn incompressible(seed: u64, lines: usize) -> String {
     let mut state = seed | 1;
     let mut letter = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -121,7 +121,7 @@ fn a_full_disk_loses_nothing_and_once_there_is_room_all_comes_in() {
     let policy = "after_archive = \"delete\"\ndelete_when = \"kept\"";
     archive.configure(&[Account::implicit(&server, "tester").with(policy)]);
 
-    let full = archive.run(&["--json", "fetch", "--keep-only", "--unproven"]);
+    let full = archive.run(&["--json", "fetch", "--keep-only"]);
     full.assert_said(1, "No space left on device");
     full.assert_said(1, "Make room on this disk");
     let account = full.json()["accounts"][0].take();
@@ -132,7 +132,7 @@ fn a_full_disk_loses_nothing_and_once_there_is_room_all_comes_in() {
     archive.assert_sound();
 
     disk.grow("64m");
-    let roomy = archive.fetch(&["--keep-only", "--unproven"]);
+    let roomy = archive.fetch(&["--keep-only"]);
     assert_eq!(roomy["kept"].as_u64().unwrap() + roomy["known"].as_u64().unwrap(), 8, "{roomy}");
     assert_eq!(roomy["deleted"], 8, "{roomy}");
     for octets in &mails {
@@ -206,7 +206,7 @@ impl Scene {
     fn assert_paused(&self) {
         let warnings = self.archive.warnings();
         assert!(warnings.contains(&self.sentence()), "{warnings}");
-        let fetch = self.archive.run(&["--json", "fetch", "--wait=0s", "--unproven"]);
+        let fetch = self.archive.run(&["--json", "fetch", "--wait=0s"]);
         fetch.assert_said(75, &self.sentence());
         let account = fetch.json()["accounts"][0].take();
         assert_eq!((&account["paused"], &account["kept"], &account["deleted"]), (&true.into(), &0.into(), &0.into()));
@@ -224,7 +224,7 @@ fn polling_pauses_while_others_fill_the_disk_and_goes_on_by_itself() {
     let Scene { server, disk, archive, .. } = &scene;
     let first = mail("first", "fits");
     server.deliver("tester", &first);
-    let mut daemon = archive.start(&["--unproven"]);
+    let mut daemon = archive.start(&[]);
     until("it is not scanned", || (archive.found("is:clean").len() == 1).then_some(()));
     assert_eq!(scene.reserve().metadata().unwrap().len(), R);
 
@@ -245,7 +245,7 @@ fn polling_pauses_while_others_fill_the_disk_and_goes_on_by_itself() {
     until("it does not go on", || (archive.found("subject:second is:clean").len() == 1).then_some(()));
     assert!(daemon.log().contains("polling goes on"), "{}", daemon.log());
     assert_eq!(scene.reserve().metadata().unwrap().len(), R);
-    let fetched = archive.fetch(&["--unproven"]);
+    let fetched = archive.fetch(&[]);
     assert_eq!((&fetched["kept"], &fetched["duplicates"]), (&0.into(), &0.into()), "{fetched}");
     assert_eq!((archive.status()["messages"].as_u64(), archive.warnings().as_str()), (Some(2), ""));
     assert_eq!(daemon.stop(), 0, "{}", daemon.log());
@@ -267,7 +267,7 @@ fn mail_that_fills_the_disk_stops_before_the_disk_is_full() {
     let mails = more_than_fits();
     mails.iter().for_each(|octets| server.deliver("tester", octets));
 
-    let full = archive.run(&["--json", "fetch", "--keep-only", "--unproven"]);
+    let full = archive.run(&["--json", "fetch", "--keep-only"]);
     full.assert_said(75, &scene.sentence());
     let account = full.json()["accounts"][0].take();
     let count = |name: &str| account[name].as_u64().unwrap();
@@ -277,7 +277,7 @@ fn mail_that_fills_the_disk_stops_before_the_disk_is_full() {
     archive.assert_sound();
 
     disk.grow("256m");
-    let roomy = archive.fetch(&["--keep-only", "--unproven"]);
+    let roomy = archive.fetch(&["--keep-only"]);
     assert_eq!((&roomy["listed"], &roomy["kept"]), (&account["deferred"], &account["deferred"]), "{roomy}");
     for octets in &mails {
         assert_eq!(archive.raw(&BlobId::of(octets).to_string()), *octets);

@@ -138,7 +138,7 @@ fn a_message_over_the_limit_stays_and_comes_once_the_limit_is_raised() {
     let limited = |limit: &str| {
         let line = format!("max_message_bytes = {limit:?}\nafter_archive = \"delete\"\ndelete_when = \"kept\"");
         archive.configure(&[Account::implicit(&server, "tester").with(&line)]);
-        archive.fetch(&["--keep-only", "--unproven"])
+        archive.fetch(&["--keep-only"])
     };
     server.deliver("tester", &mail("small", "fits"));
     let large = mail("large", &"does not fit\r\n".repeat(200));

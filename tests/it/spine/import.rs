@@ -9,7 +9,7 @@ use std::time::Duration;
 use poplar::config::{Config, LoadOptions};
 use poplar::daemon::owner::{Options, Owner, Stages};
 use poplar::mail::{BlobId, Clock};
-use poplar::pipeline::{Deletions, Progress};
+use poplar::pipeline::Progress;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -151,7 +151,7 @@ async fn it_takes_its_share_of_memory_and_ends_when_it_is_told_to() {
     let archive = Archive::new();
     let load = LoadOptions { file: Some(archive.config_file()), data_dir: None };
     let config = Config::load(&load).unwrap().config;
-    let options = Options { stages: Stages::KeepOnly, deletions: Deletions::Proven, allow_freshclam: false };
+    let options = Options { stages: Stages::KeepOnly, allow_freshclam: false };
     let owner = Owner::take(&config, &options, Clock::system()).unwrap();
     let paths: Vec<PathBuf> = (0..3).map(|n| archive.path(&format!("{n}.eml"))).collect();
     for (n, path) in paths.iter().enumerate() {

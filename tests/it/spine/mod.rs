@@ -1,5 +1,6 @@
 //! The spine through the real program: real Dovecot, real clamd, a folder of its own for each test.
 
+mod backup;
 mod clear;
 mod daemon;
 mod damage;
@@ -8,4 +9,5 @@ mod fetch;
 mod import;
 mod readers;
 mod reading;
+mod scrub;
 mod trouble;

@@ -118,6 +118,7 @@ fn a_snippet_is_made_of_clean_parts_only() {
 
     // The scanner saw other octets under this number: these were not scanned.
     let catalog = rusqlite::Connection::open(archive.data_dir().join("catalog.db")).unwrap();
+    poplar::catalog::teach(&catalog).unwrap();
     let other = "INSERT INTO verdict (message, view, blob, size_bytes, verdict, engine, signatures, transport, scanned_ms, duration_ms)
                  SELECT message, view, zeroblob(32), size_bytes, verdict, engine, signatures, transport, scanned_ms, duration_ms
                  FROM verdict WHERE view = 'part 1'";

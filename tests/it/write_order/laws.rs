@@ -12,7 +12,10 @@ pub(super) struct Seen {
     pub(super) packs_begun: usize,
     pub(super) batches: usize,
     pub(super) published: usize,
+    pub(super) tiles: usize,
     pub(super) checkpoints: usize,
+    pub(super) sealed: usize,
+    pub(super) opens_removed: usize,
     pub(super) deleted: usize,
     /// In words: laws that were broken.
     pub(super) broken: Vec<String>,
@@ -52,6 +55,8 @@ struct Watch<'a> {
     named: HashMap<String, At>,
     decided: HashMap<String, At>,
     checkpoint: At,
+    /// Sealed packs on their way: how long they are, and what of them was read back from where it is durable.
+    drafts: HashMap<PathBuf, Draft>,
     /// Open packs that a sealed one has taken the place of, and when.
     sealed: HashMap<PathBuf, At>,
     /// The last write to the catalog's log that is durable.
@@ -74,6 +79,7 @@ impl<'a> Watch<'a> {
             named: HashMap::new(),
             decided: HashMap::new(),
             checkpoint: 0,
+            drafts: HashMap::new(),
             sealed: HashMap::new(),
             committed: 0,
             seen: Seen::default(),
@@ -143,7 +149,7 @@ impl<'a> Watch<'a> {
             self.all_durable_below(&journal, "a checkpoint was published");
         }
         if to.extension().is_some_and(|ending| ending == "pack") {
-            self.sealed.insert(to.with_extension("open"), at);
+            self.sealed(at, from, to);
         }
         if let Some(folder) = to.parent() {
             self.changed.insert(folder.to_owned(), at);
@@ -154,9 +160,20 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Every octet was read back. The open pack has to wait for the catalog.
+    fn sealed(&mut self, at: At, from: &Path, to: &Path) {
+        self.seen.sealed += 1;
+        if let Some(from) = self.drafts.remove(from).and_then(|draft| draft.first_unread()) {
+            self.broken(format!("{} was published, and was not read back from octet {from} on", to.display()));
+        }
+        self.sealed.insert(to.with_extension("open"), at);
+    }
+
     /// An open pack goes when the catalog knows of the sealed one that takes its place.
     fn removed(&mut self, path: &Path) {
-        if self.sealed.remove(path).is_some_and(|sealed| self.committed < sealed) {
+        let sealed = self.sealed.remove(path);
+        self.seen.opens_removed += usize::from(sealed.is_some());
+        if sealed.is_some_and(|sealed| self.committed < sealed) {
             self.broken(format!("{} was removed before the catalog knew of the sealed pack", path.display()));
         }
     }
@@ -186,6 +203,10 @@ impl<'a> Watch<'a> {
 
     fn written(&mut self, at: At, step: &Step) {
         let file = step.file();
+        if is_pack_draft(&file) {
+            self.drafts.entry(file.clone()).or_default().grows_to(step.range().1);
+        }
+        self.seen.tiles += usize::from(file.starts_with(self.archive.join("journal/tile")));
         if is_pack(&file) {
             self.pack_written(&file, step);
         }
@@ -210,6 +231,9 @@ impl<'a> Watch<'a> {
 
     fn read(&mut self, step: &Step) {
         let (file, durable) = (step.file(), self.is_durable(&step.file()));
+        if let Some(draft) = self.drafts.get_mut(&file).filter(|_| durable) {
+            draft.read.push(step.range());
+        }
         let Some(read_back) = self.batch.get_mut(&step.thread).and_then(|batch| batch.get_mut(&file)) else { return };
         *read_back |= durable;
     }
@@ -275,7 +299,7 @@ impl<'a> Watch<'a> {
             self.broken(format!("DELE of {uid} was sent before the decision was durable"));
         }
         let proven = self.named.get(uid).is_some_and(|named| self.checkpoint > *named);
-        if self.seen.checkpoints > 0 && !proven {
+        if !proven {
             self.broken(format!("DELE of {uid} was sent before a checkpoint that covers it was published"));
         }
     }
@@ -290,6 +314,29 @@ impl<'a> Watch<'a> {
     }
 }
 
+#[derive(Debug, Default)]
+struct Draft {
+    length: u64,
+    /// From an octet up to another.
+    read: Vec<(u64, u64)>,
+}
+
+impl Draft {
+    fn grows_to(&mut self, end: u64) {
+        self.length = self.length.max(end);
+    }
+
+    fn first_unread(mut self) -> Option<u64> {
+        self.read.sort_unstable();
+        let read = self.read.iter().fold(0, |read, (from, upto)| if *from <= read { read.max(*upto) } else { read });
+        (read < self.length).then_some(read)
+    }
+}
+
+fn is_pack_draft(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| path.ends_with(".pack.tmp"))
+}
+
 fn is_pack(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "open")
 }
@@ -300,43 +347,4 @@ fn is_fleeting(path: &Path, archive: &Path) -> bool {
     let folder = ["index", "spool", "clamd"].iter().any(|folder| within.starts_with(folder));
     let ending = path.extension().and_then(|ending| ending.to_str());
     folder || matches!(ending, Some("tmp" | "db-shm")) || within == Path::new("lock")
-}
-
-/// What the laws say of a log, in which `A` stands for the archive.
-fn broken(log: &[&str]) -> Vec<String> {
-    let log: String = log.iter().map(|line| format!("7 {} = 0\n", line.replace('A', "/archive"))).collect();
-    let steps = super::trace::parse(&log);
-    observe(Path::new("/archive"), &["uid-1".to_owned()], &steps).broken
-}
-
-const SEAL: [&str; 3] =
-    ["fdatasync(5<A/packs/1.tmp>)", "rename(\"A/packs/1.tmp\", \"A/packs/1.pack\")", "fsync(6<A/packs>)"];
-const COMMIT: [&str; 2] = ["pwrite64(8<A/catalog.db-wal>, \"uid-1\", 5, 0)", "fdatasync(8<A/catalog.db-wal>)"];
-const REMOVE: &str = "unlink(\"A/packs/1.open\")";
-
-#[test]
-fn an_open_pack_goes_last() {
-    assert_eq!(broken(&[&SEAL[..], &COMMIT, &[REMOVE]].concat()), Vec::<String>::new());
-    for early in [[&SEAL[..], &[REMOVE], &COMMIT].concat(), [&SEAL[..], &COMMIT[..1], &[REMOVE]].concat()] {
-        let broken = broken(&early);
-        assert!(broken[0].contains("before the catalog knew"), "{broken:?}");
-    }
-    let unsynced = broken(&[&["pwrite64(5<A/packs/1.tmp>, \"\", 9, 0)"], &SEAL[1..]].concat());
-    assert!(unsynced[0].contains("before it was durable"), "{unsynced:?}");
-}
-
-const TILE: [&str; 3] =
-    ["pwrite64(5<A/journal/tile/0>, \"\", 9, 0)", "fsync(5<A/journal/tile/0>)", "fsync(5<A/journal/tile>)"];
-const SIGN: [&str; 2] = ["rename(\"A/journal/checkpoint.tmp\", \"A/journal/checkpoint\")", "fsync(6<A/journal>)"];
-const DELE: &str = "sendto(9<socket:[1]>, \"DELE 1\\r\\n\", 8, 0, NULL, 0)";
-
-#[test]
-fn a_checkpoint_comes_after_its_tiles_and_before_a_deletion() {
-    let decided = COMMIT.map(|line| line.replace("\"uid-1\"", "\"{\\\"v\\\":1 \\\"deleting\\\" \\\"uid-1\\\"\""));
-    let decided = [&*decided[0], &*decided[1]];
-    assert_eq!(broken(&[&COMMIT[..], &TILE, &SIGN, &decided, &[DELE]].concat()), Vec::<String>::new());
-    let early = broken(&[&TILE[..], &SIGN, &COMMIT, &decided, &[DELE]].concat());
-    assert!(early[0].contains("before a checkpoint that covers it"), "{early:?}");
-    let untrue = broken(&[&COMMIT[..], &TILE[..1], &SIGN].concat());
-    assert!(untrue[0].contains("a checkpoint was published"), "{untrue:?}");
 }

@@ -85,6 +85,14 @@ impl Step {
         last.trim().parse().unwrap_or(u64::MAX)
     }
 
+    /// The octets of a file that a pread64 or pwrite64 is about, as far as it is known: from one up to another.
+    pub(super) fn range(&self) -> (u64, u64) {
+        let arguments = self.arguments.rsplit_once(')').map_or(&*self.arguments, |(arguments, _)| arguments);
+        let mut numbers = arguments.rsplit(", ").map(|number| number.trim().parse::<u64>().unwrap_or(0));
+        let (from, bytes) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        (from, from + bytes)
+    }
+
     pub(super) fn is_write(&self) -> bool {
         matches!(&*self.name, "write" | "pwrite64" | "writev" | "pwritev" | "ftruncate")
     }

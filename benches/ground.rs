@@ -1,0 +1,323 @@
+//! What store, journal and catalog cost: keeping from memory, sealing, reading one message, verify, rebuild, and a
+//! million messages.
+//!
+//! `cargo bench --bench ground -- [--corpora DIR] [--million]`, as JSON lines on stdout. Needs zstd and tar; the mail is
+//! `bulk-spamassassin.tar.zst` of the corpora folder (default `../shared/corpora`).
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark lays files and prints"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use poplar::config::{Config, LoadOptions};
+use poplar::daemon::owner::{Options, Owner, Stages};
+use poplar::mail::event::{AccountAdded, Listed, Sighting, Uidl};
+use poplar::mail::{AccountId, Clock, Event};
+use poplar::store::Incoming;
+use serde_json::{Value, json};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let option = |name: &str| arguments.iter().position(|word| word == name).and_then(|at| arguments.get(at + 1));
+    let corpora = option("--corpora").map_or("../shared/corpora".into(), PathBuf::from);
+    let folder = tempfile::tempdir().unwrap();
+    println!("{}", json!({ "bare_fdatasync_ms": bare_fdatasync(folder.path()) }));
+    let bulk = corpora.join("bulk-spamassassin.tar.zst");
+    if bulk.exists() {
+        let files = unpack(&bulk, folder.path());
+        let mail: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+        for run in 0..3 {
+            keep(&Place::new(folder.path(), &format!("keep{run}")), "real mail from memory", &mail);
+        }
+        real_archive(folder.path(), &folder.path().join("corpus"), &mail);
+    } else {
+        println!("{}", json!({ "skipped": "real mail", "why": format!("{} is not there", bulk.display()) }));
+    }
+    let large: Vec<Vec<u8>> = (0..60).map(|n| with_attachment(n, noise(5 << 20, n).as_slice())).collect();
+    keep(&Place::new(folder.path(), "large"), "attachments of 5 MB from memory", &large);
+    drop(large);
+    shared_attachment(folder.path());
+    if arguments.iter().any(|word| word == "--million") {
+        million(folder.path());
+    }
+}
+
+/// An archive on its way.
+struct Place {
+    folder: PathBuf,
+}
+
+impl Place {
+    fn new(folder: &Path, name: &str) -> Self {
+        let folder = folder.join(name);
+        fs::create_dir(&folder).unwrap();
+        let config = "data_dir = \"archive\"\n[scan]\nclamd = \"unix:/nowhere/clamd.sock\"\n";
+        fs::write(folder.join("poplar.toml"), config).unwrap();
+        Self { folder }
+    }
+
+    fn config(&self) -> Config {
+        let load = LoadOptions { file: Some(self.folder.join("poplar.toml")), data_dir: None };
+        Config::load(&load).unwrap().config
+    }
+
+    fn poplar(&self, arguments: &[&str]) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_poplar"))
+            .arg("-c")
+            .arg(self.folder.join("poplar.toml"))
+            .arg("--json")
+            .args(arguments)
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    fn bytes_below(&self, name: &str) -> u64 {
+        below(&self.folder.join("archive").join(name))
+    }
+}
+
+fn below(path: &Path) -> u64 {
+    if path.is_dir() {
+        return fs::read_dir(path).unwrap().map(|entry| below(&entry.unwrap().path())).sum();
+    }
+    path.metadata().map_or(0, |metadata| metadata.len())
+}
+
+/// Through the keep thread: hash, dedup, compress, write, fsync, read back, commit, journal; to the last receipt and the
+/// checkpoint over all.
+fn keep(place: &Place, what: &str, mail: &[Vec<u8>]) {
+    let bytes: u64 = mail.iter().map(|message| message.len() as u64).sum();
+    let seconds = kept(place, 0, mail.len() as u64, &|n| mail[usize::try_from(n).unwrap()].clone());
+    println!(
+        "{}",
+        json!({
+            "what": what, "messages": mail.len(), "bytes": bytes, "seconds": round(seconds),
+            "messages_per_second": (mail.len() as f64 / seconds).round(),
+            "mb_per_second": round(bytes as f64 / 1e6 / seconds),
+        })
+    );
+}
+
+fn kept(place: &Place, from: u64, upto: u64, message: &(dyn Fn(u64) -> Vec<u8> + Sync)) -> f64 {
+    let config = place.config();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = Options { stages: Stages::KeepOnly, allow_freshclam: false };
+        let owner = tokio::task::block_in_place(|| Owner::take(&config, &options, Clock::system())).unwrap();
+        let account = AccountId::from_bytes([7; 16]);
+        let added = AccountAdded { account, name: "bench".to_owned(), host: None, user: None };
+        owner.holds.tell(vec![Event::AccountAdded(added)]).unwrap();
+        let keeper = owner.door.keeper.clone();
+        let began = Instant::now();
+        let mut answers = Vec::new();
+        for n in from..upto {
+            let octets = message(n);
+            let share = keeper.budget.share(Some(octets.len() as u64)).await.unwrap();
+            let mut incoming = Incoming::new(&owner.holds.spool(), share.bytes());
+            incoming.write(&octets).unwrap();
+            let listed =
+                Listed { uidl: Uidl::new(format!("u{n}")), ordinal: 0, listed_bytes: Some(octets.len() as u64) };
+            let received = incoming.finish();
+            answers.push(keeper.keep(received, Sighting { account, listed }, share).await.unwrap());
+            if answers.len() > 4096 {
+                for answer in answers.drain(..2048) {
+                    answer.await.unwrap().unwrap();
+                }
+            }
+        }
+        for answer in answers {
+            answer.await.unwrap().unwrap();
+        }
+        keeper.sign().await.unwrap();
+        let seconds = began.elapsed().as_secs_f64();
+        drop(keeper);
+        owner.close().await.unwrap();
+        seconds
+    })
+}
+
+/// An archive of real mail, imported in file order: what it takes sealed, and how fast it is read, checked and rebuilt.
+fn real_archive(folder: &Path, corpus: &Path, mail: &[Vec<u8>]) {
+    let place = Place::new(folder, "real");
+    let raw: u64 = mail.iter().map(|message| message.len() as u64).sum();
+    let imported = place.poplar(&["import", "--wait", "0s", corpus.to_str().unwrap()]);
+    let began = Instant::now();
+    let sealed = place.poplar(&["seal"]);
+    let seconds = began.elapsed().as_secs_f64();
+    let share = |bytes: u64| round(bytes as f64 / raw as f64);
+    println!(
+        "{}",
+        json!({
+            "what": "sealed", "raw_bytes": raw, "kept": imported["kept"], "seconds": round(seconds),
+            "packs": share(place.bytes_below("packs")), "journal": share(place.bytes_below("journal")),
+            "catalog": share(place.bytes_below("catalog.db")), "index": share(place.bytes_below("index")),
+            "recipes": sealed["recipes"],
+        })
+    );
+    show_raw(&place, mail);
+    for name in ["verify", "rebuild"] {
+        let began = Instant::now();
+        let report = place.poplar(&[name]);
+        let seconds = began.elapsed().as_secs_f64();
+        assert_eq!(report["damage"], json!([]), "{report}");
+        println!(
+            "{}",
+            json!({
+                "what": name, "seconds": round(seconds), "raw_mb_per_second": round(raw as f64 / 1e6 / seconds),
+                "messages_per_second": (mail.len() as f64 / seconds).round(),
+            })
+        );
+    }
+}
+
+/// The real program, a process for each of some messages.
+fn show_raw(place: &Place, mail: &[Vec<u8>]) {
+    let mut took: Vec<f64> = mail
+        .iter()
+        .step_by(mail.len() / 200)
+        .map(|message| {
+            let id = poplar::mail::BlobId::of(message).to_string();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_poplar"));
+            command.arg("-c").arg(place.folder.join("poplar.toml")).args(["show", &id, "--raw"]);
+            let began = Instant::now();
+            let output = command.output().unwrap();
+            let took = began.elapsed().as_secs_f64() * 1000.0;
+            assert!(output.stdout == *message, "{id}");
+            took
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    let at = |share: usize| round(took[took.len() * share / 100]);
+    println!("{}", json!({ "what": "show --raw, a process each", "median_ms": at(50), "p90_ms": at(90) }));
+}
+
+/// Twenty mails with the same attachment of 5 MB.
+fn shared_attachment(folder: &Path) {
+    let attachment = noise(5 << 20, 99);
+    let mail: Vec<Vec<u8>> = (0..20).map(|n| with_attachment(n, &attachment)).collect();
+    let place = Place::new(folder, "shared");
+    kept(&place, 0, 20, &|n| mail[usize::try_from(n).unwrap()].clone());
+    place.poplar(&["seal"]);
+    let ratio = place.bytes_below("packs") as f64 / attachment.len() as f64;
+    println!("{}", json!({ "what": "20 mails with one attachment of 5 MB", "sealed_to_one_copy": round(ratio) }));
+}
+
+/// Keeping speed at the start and at the end of a million small messages, what the catalog takes, and a start.
+fn million(folder: &Path) {
+    const ALL: u64 = 1_000_000;
+    const STEP: u64 = 50_000;
+    let place = Place::new(folder, "million");
+    let message = |n: u64| {
+        format!(
+            "From: sender{}@poplar.example\r\nTo: archive@poplar.example\r\nSubject: message {n}\r\n\r\nNumber {n} says {}\r\n",
+            n % 977,
+            n.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        )
+        .into_bytes()
+    };
+    for from in (0..ALL).step_by(usize::try_from(STEP).unwrap()) {
+        let seconds = kept(&place, from, from + STEP, &message);
+        println!(
+            "{}",
+            json!({
+                "what": "a million", "kept": from + STEP, "messages_per_second": (STEP as f64 / seconds).round(),
+                "catalog_bytes_a_message": place.bytes_below("catalog.db") / (from + STEP),
+            })
+        );
+    }
+    let began = Instant::now();
+    let mut daemon = Command::new(env!("CARGO_BIN_EXE_poplar"))
+        .arg("-c")
+        .arg(place.folder.join("poplar.toml"))
+        .arg("run")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while place.poplar(&["status"])["owner"] != json!(daemon.id()) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    println!("{}", json!({ "what": "start of the daemon", "seconds": round(began.elapsed().as_secs_f64()) }));
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+}
+
+fn with_attachment(n: u64, attachment: &[u8]) -> Vec<u8> {
+    use base64::Engine;
+    let mut message = format!(
+        "From: a@poplar.example\r\nSubject: number {n}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+         --b\r\n\r\nText {n}\r\n--b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    )
+    .into_bytes();
+    for line in attachment.chunks(57) {
+        message.extend_from_slice(base64::prelude::BASE64_STANDARD.encode(line).as_bytes());
+        message.extend_from_slice(b"\r\n");
+    }
+    message.extend_from_slice(b"--b--\r\n");
+    message
+}
+
+/// Octets that do not shrink.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut octets = Vec::with_capacity(length + 8);
+    while octets.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        octets.extend_from_slice(&state.to_le_bytes());
+    }
+    octets.truncate(length);
+    octets
+}
+
+/// The median of 200 fdatasyncs behind 4 KiB each: what this disk asks for one commit.
+fn bare_fdatasync(folder: &Path) -> f64 {
+    let mut file = fs::File::create(folder.join("fsync")).unwrap();
+    let mut took: Vec<f64> = (0..200)
+        .map(|_| {
+            file.write_all(&[1; 4096]).unwrap();
+            let began = Instant::now();
+            file.sync_data().unwrap();
+            began.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    round(took[100])
+}
+
+fn unpack(archive: &Path, folder: &Path) -> Vec<PathBuf> {
+    let corpus = folder.join("corpus");
+    fs::create_dir(&corpus).unwrap();
+    let command = format!("zstd -dc --long=27 '{}' | tar x -C '{}'", archive.display(), corpus.display());
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "cannot unpack the corpus");
+    let mut files = Vec::new();
+    collect(&corpus, &mut files);
+    files.sort();
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "eml") {
+            files.push(path);
+        }
+    }
+}
+
+fn round(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,50 @@
+use rusqlite::{OptionalExtension, params};
+
+use super::{Catalog, Error};
+use crate::mail::Timestamp;
+
+/// What a check of the archive found last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    pub at: Timestamp,
+    /// A sentence each.
+    pub damage: Vec<String>,
+}
+
+impl Catalog {
+    /// When catalog, journal and index were last checked.
+    pub fn books_checked(&self) -> Result<Option<Timestamp>, Error> {
+        self.last("SELECT max(at_ms) FROM verified WHERE kind = 'books'")
+    }
+
+    /// When a rebuild was last rehearsed.
+    pub fn drilled(&self) -> Result<Option<Timestamp>, Error> {
+        self.last("SELECT max(at_ms) FROM verified WHERE kind = 'drill'")
+    }
+
+    fn last(&self, query: &str) -> Result<Option<Timestamp>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(query)?;
+        let at: Option<i64> = statement.query_row([], |row| row.get(0))?;
+        Ok(at.map(Timestamp::from_millis))
+    }
+
+    /// The last check that found damage, if none of its kind has ended well since.
+    pub fn standing_damage(&self) -> Result<Option<Check>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT at_ms, damage FROM verified AS bad WHERE damage <> '[]' AND NOT EXISTS (
+                 SELECT 1 FROM verified AS good
+                 WHERE good.number > bad.number AND good.damage = '[]' AND good.kind IN (bad.kind, 'all')
+             ) ORDER BY number DESC LIMIT 1",
+        )?;
+        let found: Option<(i64, String)> =
+            statement.query_row(params![], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        found
+            .map(|(at, damage)| {
+                let damage = serde_json::from_str(&damage).map_err(|error| Error::Unreadable(error.to_string()))?;
+                Ok(Check { at: Timestamp::from_millis(at), damage })
+            })
+            .transpose()
+    }
+}

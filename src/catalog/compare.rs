@@ -1,0 +1,77 @@
+//! Whether two catalogs tell the same facts: a live one, and one made anew from packs and journal.
+
+use std::path::Path;
+
+use rusqlite::{OpenFlags, params};
+
+use super::{Catalog, Error};
+
+/// What is made of events. Numbers are left out where only their order is a fact; so is what stages note for themselves.
+const FACTS: [(&str, &str); 7] = [
+    ("archive", "key, value"),
+    ("account", "id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, listed"),
+    ("message", "number, id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal, verdict"),
+    (
+        "sighting",
+        "number, account, uidl, ordinal, listed_bytes, fate, message, seen_ms, fate_ms, reason, attempts, \
+         deleting_ms, delete_reason, gone_ms",
+    ),
+    ("session", "number, account, started_ms, ended_ms, counts, error"),
+    ("verified", "number, at_ms, kind, messages, packs, bytes, damage"),
+    (
+        "verdict",
+        "number, message, view, blob, size_bytes, verdict, detail, engine, signatures, transport, scanned_ms, \
+         duration_ms",
+    ),
+];
+
+/// Where records lie: sealing and signing, which go on all the time, add to these.
+const PLACES: [(&str, &str); 2] = [("entry", "number, pack, ordinal"), ("part", "id, pack, ordinal")];
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    Facts,
+    FactsAndPlaces,
+}
+
+/// Differences told for each table.
+const TOLD: u32 = 10;
+
+impl Catalog {
+    /// A copy of this catalog as of one moment, in a file that is not there yet. It is not made durable.
+    pub fn copied_to(&self, path: &Path) -> Result<Self, Error> {
+        self.connection().execute("VACUUM INTO ?1", params![path.to_string_lossy()])?;
+        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    /// How the facts of this catalog differ from those of the one in the file `other`, in words; empty when they do not.
+    pub fn differences(&self, other: &Path, compared: Compared) -> Result<Vec<String>, Error> {
+        let connection = self.connection();
+        connection.execute("ATTACH ?1 AS other", params![other.to_string_lossy()])?;
+        let mut differences = Vec::new();
+        let places = if compared == Compared::FactsAndPlaces { &PLACES[..] } else { &[] };
+        for (table, columns) in FACTS.iter().chain(places) {
+            for (here, there, word) in [("main", "other", "only in the catalog"), ("other", "main", "missing in it")] {
+                let query = format!(
+                    "SELECT json_array({quoted}) FROM (SELECT {columns} FROM {here}.{table}
+                     EXCEPT SELECT {columns} FROM {there}.{table}) LIMIT {TOLD}",
+                    quoted = printable(columns),
+                );
+                let mut statement = connection.prepare(&query)?;
+                let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+                for row in rows {
+                    differences.push(format!("{table}: {word}: {}", row?));
+                }
+            }
+        }
+        connection.execute_batch("DETACH other")?;
+        Ok(differences)
+    }
+}
+
+/// JSON takes no octets.
+fn printable(columns: &str) -> String {
+    let each = columns.split(", ").map(|column| format!("iif(typeof({column}) = 'blob', hex({column}), {column})"));
+    each.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,95 @@
+//! The fingerprint that every row of facts carries, so that a flipped bit in the file is found.
+
+use rusqlite::Connection;
+use rusqlite::functions::{Context, FunctionFlags};
+use rusqlite::types::{Value, ValueRef};
+
+use super::{Catalog, Error};
+
+/// Makes SQL know `fingerprint(values…)`: the CRC-32C of the values in their order, types and lengths included. Without
+/// it nobody can write to a catalog.
+pub fn teach(connection: &Connection) -> rusqlite::Result<()> {
+    // Innocuous: triggers may call it although the schema is not trusted.
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    connection.create_scalar_function("fingerprint", -1, flags, |values| Ok(i64::from(fingerprint(values))))
+}
+
+fn fingerprint(values: &Context<'_>) -> u32 {
+    (0..values.len()).fold(0, |crc, at| match values.get_raw(at) {
+        ValueRef::Null => crc32c::crc32c_append(crc, b"n"),
+        ValueRef::Integer(number) => of(crc, b'i', &number.to_le_bytes()),
+        ValueRef::Real(number) => of(crc, b'r', &number.to_le_bytes()),
+        ValueRef::Text(octets) => of(crc, b't', octets),
+        ValueRef::Blob(octets) => of(crc, b'b', octets),
+    })
+}
+
+fn of(crc: u32, kind: u8, octets: &[u8]) -> u32 {
+    let length = u32::try_from(octets.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let [a, b, c, d] = length;
+    crc32c::crc32c_append(crc32c::crc32c_append(crc, &[kind, a, b, c, d]), octets)
+}
+
+/// Tables whose rows carry a fingerprint, with the columns it is made of. The triggers of the schema say the same.
+const MARKED: [(&str, &str); 11] = [
+    (
+        "account",
+        "number, id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed",
+    ),
+    (
+        "message",
+        "number, id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal, verdict, indexed_ms, date_ms, \
+         from_line, to_line, subject, attachments",
+    ),
+    (
+        "sighting",
+        "number, account, uidl, ordinal, listed_bytes, fate, message, seen_ms, fate_ms, reason, attempts, \
+         deleting_ms, delete_reason, gone_ms",
+    ),
+    ("session", "number, account, started_ms, ended_ms, counts, error"),
+    (
+        "verdict",
+        "number, message, view, blob, size_bytes, verdict, detail, engine, signatures, transport, scanned_ms, \
+         duration_ms",
+    ),
+    ("archive", "key, value"),
+    ("pack", "number, class, committed_bytes, records, sealed_bytes, checked_ms"),
+    ("checkpoint", "one, size, note"),
+    ("verified", "number, at_ms, messages, packs, bytes, damage"),
+    ("request", "number, kind, argument, asked_ms, taken_ms, tries, done_ms, answer"),
+    ("owner", "one, pid, started_ms, beat_ms, scanner"),
+];
+
+/// A row of `work` has none before it fails.
+const CHANGED_WORK: &str = "SELECT message FROM work WHERE mark IS NOT
+    iif(mark IS NULL AND attempts = 0 AND error IS NULL, NULL, fingerprint(stage, message, attempts, error))";
+
+fn printed(key: Value) -> String {
+    match key {
+        Value::Integer(number) => number.to_string(),
+        Value::Text(text) => text,
+        other => format!("{other:?}"),
+    }
+}
+
+impl Catalog {
+    /// Rows that do not have their fingerprint any more: table and key. One of them must not be trusted.
+    pub fn changed_rows(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let connection = self.connection();
+        let mut changed = Vec::new();
+        let mut look = |table, query: &str| {
+            let mut statement = connection.prepare(query)?;
+            let rows = statement.query_map([], |row| row.get::<_, Value>(0))?;
+            for key in rows {
+                changed.push((table, printed(key?)));
+            }
+            Ok::<_, Error>(())
+        };
+        for (table, columns) in MARKED {
+            let key = columns.split(',').next().unwrap_or_default();
+            look(table, &format!("SELECT {key} FROM {table} WHERE mark IS NOT fingerprint({columns})"))?;
+        }
+        look("work", CHANGED_WORK)?;
+        Ok(changed)
+    }
+}

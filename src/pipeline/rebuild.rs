@@ -1,0 +1,240 @@
+//! Makes the catalog anew from packs and journal alone, in a folder beside the old one.
+
+use std::path::Path;
+
+use super::Error;
+use super::holds::{location, place};
+use super::progress::Progress;
+use crate::catalog::{Committed, Half, PackRow, Place, Rebuilding, Rebuilt, Told};
+use crate::journal::{self, Commitment, LogReader};
+use crate::mail::{AccountId, Event, Occurrence};
+use crate::store::{self, Extent, Reader, RecordKind};
+
+/// What a rebuild came to.
+#[derive(Clone, Debug, Default)]
+pub struct Rebuild {
+    pub packs: u64,
+    /// Journal entries that became facts again.
+    pub entries: u64,
+    /// Events that were in packs but under no checkpoint yet, and became facts again.
+    pub adopted: u64,
+    /// What is missing or damaged: object and problem.
+    pub damage: Vec<(String, String)>,
+}
+
+/// Facts that are written in one transaction.
+const AT_ONCE: usize = 2048;
+
+/// An archive's ground, and the catalog that is made of it.
+struct Work<'a> {
+    packs: &'a Path,
+    reader: Reader,
+    log: Option<LogReader>,
+    catalog: Rebuilding,
+    progress: &'a Progress,
+    upto: u64,
+    outcome: Rebuild,
+}
+
+/// Rebuilds the catalog of the archive in `folder` as `into/catalog.db`. Nothing in `folder` is changed.
+///
+/// Of events that no checkpoint covers, those are taken in that brought mail (`kept`, `sighted`): they lie in packs. The
+/// rest of the last second before the catalog was lost is gone; nothing was deleted at a server for it.
+pub fn rebuild(folder: &Path, into: &Path, progress: &Progress) -> Result<Rebuild, Error> {
+    run(folder, into, u64::MAX, progress)
+}
+
+/// The same of the first `entries` of the journal alone, all of which have to be signed: to be compared with a catalog of
+/// that moment.
+pub fn rebuild_upto(folder: &Path, into: &Path, entries: u64, progress: &Progress) -> Result<Rebuild, Error> {
+    run(folder, into, entries, progress)
+}
+
+fn run(folder: &Path, into: &Path, upto: u64, progress: &Progress) -> Result<Rebuild, Error> {
+    let packs = folder.join("packs");
+    let mut work = Work {
+        packs: &packs,
+        reader: Reader::new(&packs),
+        log: LogReader::open(&folder.join("journal"))?,
+        catalog: Rebuilding::begin(into)?,
+        progress,
+        upto,
+        outcome: Rebuild::default(),
+    };
+    work.gather()?;
+    work.replay()?;
+    if upto == u64::MAX {
+        work.adopt()?;
+    }
+    work.catalog.finish()?;
+    Ok(work.outcome)
+}
+
+impl Work<'_> {
+    fn damage(&mut self, object: impl Into<String>, problem: impl ToString) {
+        self.outcome.damage.push((object.into(), problem.to_string()));
+    }
+
+    /// Which packs there are, and where every message and private record lies.
+    fn gather(&mut self) -> Result<(), Error> {
+        let archive = self.log.as_ref().map(|log| log.key().name().to_owned());
+        for files in store::packs(self.packs)? {
+            let written_for = store::archive_of(self.packs, &files).map(AccountId::from_bytes);
+            if let (Ok(written_for), Some(archive)) = (written_for, &archive)
+                && journal::origin(&written_for) != *archive
+            {
+                self.damage(format!("pack {}", files.pack), "belongs to another archive; it was left out");
+                continue;
+            }
+            let pack = match self.pack(files.pack, files.sealed) {
+                Ok(pack) => pack,
+                Err(error) => {
+                    self.damage(format!("pack {}", files.pack), error);
+                    continue;
+                }
+            };
+            let (mut messages, mut records) = (Vec::new(), Vec::new());
+            let mut unreadable = None;
+            let listed = self.reader.list(&super::seal::packed(&pack), &mut |stored, octets| match stored.kind {
+                RecordKind::Message => messages.push((stored.id, place(stored.location))),
+                RecordKind::Private => match octets.map(journal::read_record) {
+                    Some(Ok((_, commitment))) => records.push((commitment.hash(), place(stored.location))),
+                    Some(Err(error)) => drop(unreadable.get_or_insert_with(|| error.to_string())),
+                    None => {}
+                },
+                RecordKind::Part => {}
+            });
+            let problem = listed.err().map(|error| error.to_string()).or(unreadable);
+            problem.into_iter().for_each(|problem| self.damage(format!("pack {}", pack.number), problem));
+            self.catalog.found(&messages, &records)?;
+            self.outcome.packs += 1;
+        }
+        Ok(())
+    }
+
+    /// Enters a pack. How far an open one counts, its frames say: as far as they are whole, and the checkpoint, which
+    /// knows how far they must be.
+    fn pack(&mut self, number: u64, is_sealed: bool) -> Result<PackRow, Error> {
+        let (row, parts) = if is_sealed {
+            let sealed = store::read_sealed(self.packs, number)?;
+            let parts = sealed.parts.iter().map(|part| (part.id, part.location.ordinal)).collect();
+            (pack_row(number, (sealed.bytes, sealed.records), Some(sealed.bytes)), parts)
+        } else {
+            let Extent { bytes, records, .. } = store::whole_extent(self.packs, number)?;
+            let marks = self.log.as_ref().map(|log| log.checkpoint().packs().to_vec()).unwrap_or_default();
+            let committed = match marks.iter().find(|mark| mark.pack == number && mark.bytes > bytes) {
+                // What is damaged counts all the same: behind what counts, the next start cuts.
+                Some(mark) => {
+                    let problem = format!("its frames are whole up to byte {bytes}; {} were committed", mark.bytes);
+                    self.damage(format!("pack {number}"), problem);
+                    (mark.bytes, mark.records)
+                }
+                None => (bytes, records),
+            };
+            (pack_row(number, committed, None), Vec::new())
+        };
+        self.catalog.pack(&row, &parts)?;
+        Ok(row)
+    }
+
+    /// Every leaf, in order, with the private record that it commits to, becomes facts.
+    fn replay(&mut self) -> Result<(), Error> {
+        let Some(log) = self.log.take() else { return Ok(()) };
+        let size = log.checkpoint().size();
+        self.progress.want(size);
+        let mut waiting = Vec::with_capacity(AT_ONCE);
+        let upto = self.upto;
+        let replayed = log.leaves(0, |index, leaf| {
+            if index >= upto {
+                return Err(Replay::Done);
+            }
+            match self.entry(index, leaf)? {
+                Ok(rebuilt) => waiting.push(rebuilt),
+                Err(problem) => {
+                    self.damage(format!("journal entry {index}"), problem);
+                    let told = journal::told_by_leaf(leaf);
+                    waiting.extend(told.map(|occurrence| Rebuilt { index, occurrence, record: None }));
+                }
+            }
+            if waiting.len() == AT_ONCE {
+                self.apply(&mut waiting)?;
+            }
+            Ok(())
+        });
+        if let Err(Replay::Failed(error)) = replayed {
+            return Err(error);
+        }
+        self.apply(&mut waiting)?;
+        Ok(self.catalog.signed(size, log.checkpoint().text())?)
+    }
+
+    /// An entry with its private record read; or, what is wrong with it.
+    fn entry(&self, index: u64, leaf: &[u8]) -> Result<Result<Rebuilt, String>, Error> {
+        let Some(commitment) = Commitment::in_leaf(leaf) else {
+            return Ok(Err("its leaf names no commitment".to_owned()));
+        };
+        let Some(place) = self.catalog.claim(&commitment.hash())? else {
+            return Ok(Err("its private record is in no pack".to_owned()));
+        };
+        match self.record(place) {
+            Ok(occurrence) => Ok(Ok(Rebuilt { index, occurrence, record: Some(place) })),
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+
+    fn record(&self, place: Place) -> Result<Occurrence, Error> {
+        let octets = self.reader.open(location(place))?.octets()?;
+        Ok(journal::read_record(&octets)?.0)
+    }
+
+    fn apply(&mut self, waiting: &mut Vec<Rebuilt>) -> Result<(), Error> {
+        for (index, error) in self.catalog.apply(waiting)? {
+            self.damage(format!("journal entry {index}"), error);
+        }
+        self.outcome.entries += waiting.len() as u64;
+        waiting.iter().for_each(|_| self.progress.did(0));
+        waiting.clear();
+        Ok(())
+    }
+
+    /// Mail that lies in packs, but whose leaf no checkpoint covers.
+    fn adopt(&mut self) -> Result<(), Error> {
+        for place in self.catalog.unclaimed()? {
+            let Ok(octets) = self.reader.open(location(place)).and_then(store::Blob::octets) else { continue };
+            let Ok((occurrence, commitment)) = journal::read_record(&octets) else { continue };
+            let message = match &occurrence.event {
+                Event::Kept(kept) => match self.catalog.message(&kept.message.id)? {
+                    (false, Some(place)) => Some(place),
+                    _ => continue,
+                },
+                Event::Sighted(sighted) if self.catalog.message(&sighted.message.id)?.0 => None,
+                _ => continue,
+            };
+            let leaf = journal::leaf(&occurrence, &commitment);
+            let told = Told { occurrence, leaf, record: Half::Stored(place), place: message };
+            match self.catalog.catalog().commit(&[], &[told])?.into_iter().next() {
+                Some(Committed::Refused(error)) => {
+                    self.damage(format!("record {} of pack {}", place.1, place.0), error);
+                }
+                _ => self.outcome.adopted += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+const fn pack_row(number: u64, (committed_bytes, records): (u64, u32), sealed_bytes: Option<u64>) -> PackRow {
+    PackRow { number, committed_bytes, records, sealed_bytes, checked: None }
+}
+
+/// Why a replay ended before the end of the journal.
+enum Replay {
+    Done,
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for Replay {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}

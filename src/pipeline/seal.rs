@@ -1,0 +1,201 @@
+//! Seals full packs: rewritten once, packed tightly, attachments stored once, and then never changed.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
+
+use super::error::blocking;
+use super::holds::{Holds, location};
+use super::worker::stopping;
+use super::{Error, Step, Work};
+use crate::catalog::PackRow;
+use crate::files::{self, Mutant};
+use crate::mail::{AccountId, BlobId};
+use crate::store::{self, Extent, Location, PackFiles, Packed, RecordKind, Sealed, Stored};
+use crate::telemetry;
+
+/// zstd's level where nobody asks for another: by measurement the last one that is still fast.
+pub const SEAL_LEVEL: i32 = 9;
+
+/// Seals what is full, in the background.
+#[derive(Debug)]
+pub struct Sealing {
+    holds: Holds,
+    /// Packs that could not be sealed. What is damaged stays as it is until somebody looks at it.
+    refused: HashSet<u64>,
+}
+
+impl Sealing {
+    pub fn new(holds: Holds) -> Self {
+        Self { holds, refused: HashSet::new() }
+    }
+
+    /// The oldest pack that does not grow any more and is not sealed yet. The last one is the one that grows.
+    fn next(&self) -> Result<Option<PackRow>, Error> {
+        let mut open = unsealed(&self.holds)?;
+        open.pop();
+        Ok(open.into_iter().find(|pack| !self.refused.contains(&pack.number)))
+    }
+}
+
+impl Work for Sealing {
+    fn name(&self) -> &'static str {
+        "seal"
+    }
+
+    async fn step(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Step, Error> {
+        let Some(pack) = self.next()? else { return Ok(Step::Idle(None)) };
+        let stopped = Arc::new(AtomicBool::new(false));
+        let (holds, told) = (self.holds.clone(), stopped.clone());
+        let sealing = blocking(move || holds.seal(&pack, SEAL_LEVEL, &told));
+        tokio::pin!(sealing);
+        let outcome = tokio::select! {
+            outcome = &mut sealing => outcome,
+            () = stopping(stop) => {
+                stopped.store(true, Ordering::Relaxed);
+                sealing.await
+            }
+        };
+        match outcome {
+            Ok(_) | Err(Error::Closing) => Ok(Step::Worked),
+            Err(error) if error.is_transient() => Err(error),
+            Err(error) => {
+                telemetry::pack_not_sealed(pack.number, &error);
+                self.refused.insert(pack.number);
+                Ok(Step::Worked)
+            }
+        }
+    }
+}
+
+/// Packs that are not sealed yet, oldest first.
+pub(super) fn unsealed(holds: &Holds) -> Result<Vec<PackRow>, Error> {
+    Ok(holds.catalog.packs()?.into_iter().filter(|pack| pack.sealed_bytes.is_none()).collect())
+}
+
+impl Holds {
+    /// Rewrites a pack that does not grow any more: published, then known to the catalog, then the old file is removed.
+    /// Records that the catalog does not name are left out. Also for one that is sealed already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closing`] where `stopped` turned true; nothing is changed then, nor at any other error.
+    pub fn seal(&self, pack: &PackRow, level: i32, stopped: &AtomicBool) -> Result<Sealed, Error> {
+        let wanted = Wanted::of(self, pack.number)?;
+        let known_part = |id: &BlobId| self.catalog.part(id).ok().flatten().map(location);
+        let sealing = store::Sealing {
+            folder: &self.packs(),
+            level,
+            wanted: &|stored| wanted.contains(stored),
+            known_part: &known_part,
+            stopped,
+        };
+        let sealed = match store::seal(&sealing, &packed(pack)) {
+            Err(store::Error::Stopped) => return Err(Error::Closing),
+            sealed => sealed?,
+        };
+        self.adopt(&sealed)?;
+        telemetry::pack_sealed(sealed.pack, sealed.messages, sealed.raw_bytes, sealed.bytes);
+        Ok(sealed)
+    }
+
+    /// Makes the catalog know a sealed pack that is there, and removes the open one.
+    pub fn adopt(&self, sealed: &Sealed) -> Result<(), Error> {
+        let parts: Vec<(BlobId, u32)> = sealed.parts.iter().map(|part| (part.id, part.location.ordinal)).collect();
+        if files::mutant(Mutant::OpenRemovedBeforeCommit) {
+            store::remove_open(&self.packs(), sealed.pack)?;
+        }
+        self.catalog.sealed((sealed.pack, sealed.bytes, sealed.records), &parts)?;
+        Ok(store::remove_open(&self.packs(), sealed.pack)?)
+    }
+}
+
+impl Holds {
+    /// The packs, for the one process that writes them; with what a crash, or a copy from a backup, kept the catalog from
+    /// hearing: that a pack is sealed, or compacted.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error::Foreign`] where there is a pack of another archive, [`store::Error::Lacks`] where a sealed pack does
+    /// not hold what the catalog names. Nothing is removed then.
+    pub fn open_packs(&self, archive: &AccountId) -> Result<store::Writer, Error> {
+        let folder = self.packs();
+        files::create_private_dir(&folder)
+            .map_err(|error| Error::Setup(format!("cannot use {}: {error}", folder.display())))?;
+        let there = store::packs(&folder)?;
+        for row in self.catalog.packs()? {
+            let Some(files) = there.iter().find(|files| files.pack == row.number && files.sealed) else { continue };
+            if self.reader.sealed_length(row.number) == row.sealed_bytes {
+                continue;
+            }
+            match self.adoptable(&folder, files, archive) {
+                Ok(sealed) => self.adopt(&sealed)?,
+                // Damage, for `verify` to name.
+                Err(_) if row.sealed_bytes.is_some() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let rows = self.catalog.packs()?;
+        let (sealed, open): (Vec<PackRow>, Vec<PackRow>) = rows.into_iter().partition(|row| row.sealed_bytes.is_some());
+        let sealed: Vec<u64> = sealed.iter().map(|row| row.number).collect();
+        let extents: Vec<Extent> = open
+            .iter()
+            .map(|row| Extent { pack: row.number, bytes: row.committed_bytes, records: row.records })
+            .collect();
+        Ok(store::Writer::open(&folder, *archive.as_bytes(), &extents, &sealed)?)
+    }
+
+    fn adoptable(&self, folder: &Path, files: &PackFiles, archive: &AccountId) -> Result<Sealed, Error> {
+        if store::archive_of(folder, files)? != *archive.as_bytes() {
+            return Err(store::Error::Foreign(store::sealed_path(folder, files.pack)).into());
+        }
+        let sealed = store::read_sealed(folder, files.pack)?;
+        self.check_sealed(files.pack)?;
+        Ok(sealed)
+    }
+
+    /// Whether a sealed pack holds every record that the catalog names: only then may it stand for the open one.
+    fn check_sealed(&self, pack: u64) -> Result<(), Error> {
+        let Wanted(mut wanted) = Wanted::of(self, pack)?;
+        self.reader.list(&Packed::Sealed(pack), &mut |stored, _| {
+            wanted.remove(&Wanted::key(stored));
+        })?;
+        match wanted.len() {
+            0 => Ok(()),
+            lacking => Err(store::Error::Lacks { path: store::sealed_path(&self.packs(), pack), lacking }.into()),
+        }
+    }
+}
+
+/// A pack as the store is to read it.
+pub(super) const fn packed(pack: &PackRow) -> Packed {
+    match pack.sealed_bytes {
+        Some(_) => Packed::Sealed(pack.number),
+        None => Packed::Open(Extent { pack: pack.number, bytes: pack.committed_bytes, records: pack.records }),
+    }
+}
+
+/// The records of a pack that the catalog names. Others are left over from a batch that did not come to its end.
+struct Wanted(HashSet<(u64, u32, Option<BlobId>)>);
+
+impl Wanted {
+    fn of(holds: &Holds, pack: u64) -> Result<Self, Error> {
+        let messages = holds.catalog.in_pack(pack)?.into_iter().map(|message| (message.ordinal, message.id));
+        let blobs = messages.chain(holds.catalog.parts_in_pack(pack)?);
+        let mut wanted: HashSet<_> = blobs.map(|(ordinal, id)| (pack, ordinal, Some(id))).collect();
+        wanted.extend(holds.catalog.entries_in_pack(pack)?.into_iter().map(|entry| (pack, entry.ordinal, None)));
+        Ok(Self(wanted))
+    }
+
+    fn contains(&self, stored: &Stored) -> bool {
+        self.0.contains(&Self::key(stored))
+    }
+
+    fn key(stored: &Stored) -> (u64, u32, Option<BlobId>) {
+        let Location { pack, ordinal } = stored.location;
+        (pack, ordinal, (stored.kind != RecordKind::Private).then_some(stored.id))
+    }
+}
