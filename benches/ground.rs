@@ -13,7 +13,6 @@
 )]
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -24,6 +23,10 @@ use poplar::mail::event::{AccountAdded, Listed, Sighting, Uidl};
 use poplar::mail::{AccountId, Clock, Event};
 use poplar::store::Incoming;
 use serde_json::{Value, json};
+
+mod corpus;
+
+use corpus::{bare_fdatasync, unpack};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -279,43 +282,6 @@ fn noise(length: usize, seed: u64) -> Vec<u8> {
     }
     octets.truncate(length);
     octets
-}
-
-/// The median of 200 fdatasyncs behind 4 KiB each: what this disk asks for one commit.
-fn bare_fdatasync(folder: &Path) -> f64 {
-    let mut file = fs::File::create(folder.join("fsync")).unwrap();
-    let mut took: Vec<f64> = (0..200)
-        .map(|_| {
-            file.write_all(&[1; 4096]).unwrap();
-            let began = Instant::now();
-            file.sync_data().unwrap();
-            began.elapsed().as_secs_f64() * 1000.0
-        })
-        .collect();
-    took.sort_by(f64::total_cmp);
-    round(took[100])
-}
-
-fn unpack(archive: &Path, folder: &Path) -> Vec<PathBuf> {
-    let corpus = folder.join("corpus");
-    fs::create_dir(&corpus).unwrap();
-    let command = format!("zstd -dc --long=27 '{}' | tar x -C '{}'", archive.display(), corpus.display());
-    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "cannot unpack the corpus");
-    let mut files = Vec::new();
-    collect(&corpus, &mut files);
-    files.sort();
-    files
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "eml") {
-            files.push(path);
-        }
-    }
 }
 
 fn round(number: f64) -> f64 {

@@ -13,17 +13,18 @@
 )]
 
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+mod corpus;
 #[path = "../tests/it/support/dovecot.rs"]
 mod dovecot;
 
+use corpus::{bare_fdatasync, unpack};
 use dovecot::Dovecot;
 
 fn main() {
@@ -70,44 +71,12 @@ fn main() {
 }
 
 fn deliver_bulk(server: &Dovecot, archive: &Path, folder: &Path) -> u64 {
-    let unpacked = folder.join("corpus");
-    fs::create_dir(&unpacked).unwrap();
-    let command = format!("zstd -dc --long=27 '{}' | tar x -C '{}'", archive.display(), unpacked.display());
-    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "cannot unpack the corpus");
-    let mut files = Vec::new();
-    collect(&unpacked, &mut files);
-    files.sort();
+    let files = unpack(archive, folder);
     for file in &files {
         server.deliver("bulk", &fs::read(file).unwrap());
     }
-    fs::remove_dir_all(unpacked).unwrap();
+    fs::remove_dir_all(folder.join("corpus")).unwrap();
     files.len() as u64
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|ending| ending == "eml") {
-            files.push(path);
-        }
-    }
-}
-
-/// The median of 200 fdatasyncs behind 4 KiB each: what this disk asks for one commit.
-fn bare_fdatasync(folder: &Path) -> f64 {
-    let mut file = fs::File::create(folder.join("fsync")).unwrap();
-    let mut took: Vec<f64> = (0..200)
-        .map(|_| {
-            file.write_all(&[1; 4096]).unwrap();
-            let began = Instant::now();
-            file.sync_data().unwrap();
-            began.elapsed().as_secs_f64() * 1000.0
-        })
-        .collect();
-    took.sort_by(f64::total_cmp);
-    took[100]
 }
 
 struct Run {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{OpenFlags, params};
+use rusqlite::params;
 
 use super::{Catalog, Error};
 
@@ -39,12 +39,6 @@ pub enum Compared {
 const TOLD: u32 = 10;
 
 impl Catalog {
-    /// A copy of this catalog as of one moment, in a file that is not there yet. It is not made durable.
-    pub fn copied_to(&self, path: &Path) -> Result<Self, Error> {
-        self.connection().execute("VACUUM INTO ?1", params![path.to_string_lossy()])?;
-        Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-    }
-
     /// How the facts of this catalog differ from those of the one in the file `other`, in words; empty when they do not.
     pub fn differences(&self, other: &Path, compared: Compared) -> Result<Vec<String>, Error> {
         let connection = self.connection();

@@ -71,7 +71,7 @@ impl Catalog {
         Self::connect(Path::new(&path), OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
-    pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, Error> {
         let failed = |source| Error::open(path, source);
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::backup::remove;
 use super::fetch::Context;
 use super::owner::{self, Options, Owner, Stages};
 use crate::archive::Damage;
@@ -101,15 +102,6 @@ fn catalog(folder: &Path, progress: &Progress) -> anyhow::Result<Outcome> {
 
 fn remove_index(folder: &Path) -> anyhow::Result<()> {
     remove(&folder.join("index"))
-}
-
-fn remove(folder: &Path) -> anyhow::Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(anyhow::anyhow!("cannot remove {}: {error}", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 impl Context {

@@ -150,7 +150,8 @@ impl Place {
         drop(fs::remove_dir_all(&self.0));
         files::create_private_dir(&self.0).map_err(trouble)?;
         files::create_private_dir(&self.made()).map_err(trouble)?;
-        Ok(catalog.another()?.copied_to(&self.0.join("living.db"))?)
+        catalog.another()?.snapshot(&self.0)?;
+        Catalog::beside(&self.0)?.ok_or_else(|| Error::Setup("the copy of the catalog is empty".to_owned()))
     }
 
     fn made(&self) -> PathBuf {
