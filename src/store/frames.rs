@@ -1,16 +1,20 @@
 //! One pack file, read frame by frame.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{BufReader, ErrorKind, Read};
+use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::format::{
-    Codec, FRAME_HEADER_BYTES, FRAME_LIMIT_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackHeader, PackKind,
-    RECORD_HEADER_BYTES, RecordHeader, RecordKind,
+    Codec, FRAME_HEADER_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackHeader, PackKind, RECORD_HEADER_BYTES,
+    RecordHeader, RecordKind,
 };
 use super::{Error, Location, Stored};
 use crate::mail::Hasher;
+
+/// How much of a frame is read at a time where not all of it is needed.
+const EXCERPT_READ_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct PackFile {
@@ -84,10 +88,32 @@ impl PackFile {
         }
         let plain = match frame.codec {
             Codec::None => stored,
-            Codec::Zstd => zstd::bulk::decompress(&stored, FRAME_LIMIT_BYTES)
+            Codec::Zstd => zstd::bulk::decompress(&stored, frame.plain_bytes as usize)
                 .map_err(|problem| Error::damaged(&self.path, frame.offset, problem.to_string()))?,
         };
         if plain.len() != frame.plain_bytes as usize {
+            return Err(Error::damaged(&self.path, frame.offset, "the frame unpacks to a wrong length"));
+        }
+        Ok(plain)
+    }
+
+    /// Some of the plain octets of a frame, which must be as long. Nothing behind them is read, so the frame's checksum
+    /// is not looked at: whoever asks compares the hash of what they get.
+    pub(super) fn excerpt(&self, frame: &FrameHeader, octets: Range<usize>) -> Result<Vec<u8>, Error> {
+        let first = frame.offset + FRAME_HEADER_BYTES as u64;
+        let (before, bytes) = (octets.start as u64, octets.len());
+        if frame.codec == Codec::None {
+            let mut plain = vec![0; bytes];
+            self.read_at(&mut plain, first + before)?;
+            return Ok(plain);
+        }
+        let mut plain = Vec::with_capacity(bytes);
+        let stored = StoredOctets { file: &self.file, at: first, end: frame.end() };
+        unpack_some(stored, before, bytes as u64, &mut plain).map_err(|error| match error.raw_os_error() {
+            Some(_) => Error::io("read", &self.path)(error),
+            None => Error::damaged(&self.path, frame.offset, error.to_string()),
+        })?;
+        if plain.len() < bytes {
             return Err(Error::damaged(&self.path, frame.offset, "the frame unpacks to a wrong length"));
         }
         Ok(plain)
@@ -111,6 +137,31 @@ impl PackFile {
     pub(super) fn read_at(&self, octets: &mut [u8], offset: u64) -> Result<(), Error> {
         read_at(&self.path, &self.file, octets, offset)
     }
+}
+
+/// The packed octets of a frame that have not been read yet.
+struct StoredOctets<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for StoredOctets<'_> {
+    fn read(&mut self, octets: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let wanted = octets.len().min(left);
+        let read = self.file.read_at(&mut octets[..wanted], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Unpacks `stored`, leaves out the first `before` octets and takes `bytes` of the rest.
+fn unpack_some(stored: StoredOctets<'_>, before: u64, bytes: u64, plain: &mut Vec<u8>) -> std::io::Result<()> {
+    let stored = BufReader::with_capacity(EXCERPT_READ_BYTES, stored);
+    let mut unpacked = zstd::Decoder::with_buffer(stored)?.single_frame();
+    std::io::copy(&mut unpacked.by_ref().take(before), &mut std::io::sink())?;
+    unpacked.take(bytes).read_to_end(plain).map(drop)
 }
 
 fn read_at(path: &Path, file: &File, octets: &mut [u8], offset: u64) -> Result<(), Error> {

@@ -112,13 +112,14 @@ impl Packs {
         if header.kind != FrameKind::Block {
             return Err(damaged("not the block that belongs here"));
         }
-        let plain = self.frames.payload(&pack.file, &header)?;
         let at = row.within as usize;
-        if at > plain.len() {
+        if at > header.plain_bytes as usize {
             return Err(damaged("a record that begins behind the end of its block"));
         }
+        let end = at.saturating_add(usize::try_from(row.stored_bytes).unwrap_or(usize::MAX));
+        let octets = self.frames.excerpt(&pack.file, &header, at..end)?;
         let place = (header.offset, header.end());
-        Ok(Stretch::new(pack.file.clone(), FrameKind::Block, place, (plain, at), row.stored_bytes))
+        Ok(Stretch::new(pack.file.clone(), FrameKind::Block, place, octets, row.stored_bytes))
     }
 
     /// The decoded octets of a part that a recipe refers to.

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Error;
@@ -9,6 +10,8 @@ use super::frames::PackFile;
 #[derive(Debug)]
 pub(super) struct Recent {
     frames: Mutex<VecDeque<Unpacked>>,
+    /// Pack and offset of the frame that an excerpt was taken from last.
+    glanced: Mutex<Option<(u64, u64)>>,
     limit: usize,
 }
 
@@ -21,7 +24,7 @@ struct Unpacked {
 
 impl Recent {
     pub(super) fn new(limit: usize) -> Self {
-        Self { frames: Mutex::default(), limit }
+        Self { frames: Mutex::default(), glanced: Mutex::default(), limit }
     }
 
     /// The plain octets of a frame, checked when they were unpacked.
@@ -34,6 +37,27 @@ impl Recent {
         frames.truncate(self.limit - 1);
         frames.push_front(Unpacked { pack: pack.clone(), offset: frame.offset, plain: plain.clone() });
         Ok(plain)
+    }
+
+    /// Some octets of a frame: what holds them, and where they begin in it. Who asks a frame once, unpacks only as much
+    /// of it as lies before their end, and checks them by their own hash; who asks it again, all of it.
+    pub(super) fn excerpt(
+        &self,
+        pack: &Arc<PackFile>,
+        frame: &FrameHeader,
+        octets: Range<usize>,
+    ) -> Result<(Arc<Vec<u8>>, usize), Error> {
+        let whole = octets.end >= frame.plain_bytes as usize;
+        if whole || self.is_wanted_again(pack, frame.offset) {
+            return Ok((self.payload(pack, frame)?, octets.start));
+        }
+        Ok((Arc::new(pack.excerpt(frame, octets)?), 0))
+    }
+
+    fn is_wanted_again(&self, pack: &Arc<PackFile>, offset: u64) -> bool {
+        let place = Some((pack.number(), offset));
+        let before = std::mem::replace(&mut *self.glanced.lock().unwrap_or_else(PoisonError::into_inner), place);
+        before == place || self.recall(pack, offset).is_some()
     }
 
     fn recall(&self, pack: &Arc<PackFile>, offset: u64) -> Option<Arc<Vec<u8>>> {
