@@ -12,12 +12,11 @@ use super::error::blocking;
 use super::holds::Holds;
 use super::keep::{Answer, Keeper, Share};
 use super::plan::{AlreadyKept, Plan, wants_deleted};
-use super::{Error, Progress, Room, Shortage};
-use crate::config::{Account, AfterArchive, Auth, TlsMode};
+use super::{Error, Progress, Room, Shortage, login};
+use crate::config::{Account, AfterArchive};
 use crate::mail::event::{self, AccountAdded, Listed, Missed, SessionCounts, Sighting};
 use crate::mail::{AccountId, Event, Fate, Timestamp};
-use crate::net::pop3::{Deadlines, Endpoint, Login, Quit, Retrieved, Session, Tls};
-use crate::net::{pop3, tls};
+use crate::net::pop3::{self, Deadlines, Quit, Retrieved, Session};
 use crate::store::Incoming;
 use crate::telemetry;
 
@@ -168,7 +167,7 @@ struct Visit<'a> {
 
 impl Visit<'_> {
     async fn run(&mut self) -> Result<(), Error> {
-        let (endpoint, login) = self.login().await?;
+        let (endpoint, login) = login::way_in(self.account).await?;
         let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
         let listing = session.list().await?;
         if listing.unreadable_lines > 0 {
@@ -198,32 +197,6 @@ impl Visit<'_> {
         let (catalog, id) = (self.door.holds.catalog.clone(), self.id);
         let known = blocking(move || Ok(catalog.known(&id)?)).await?;
         Ok(Plan::new(&listing.messages, &known, self.account, self.started))
-    }
-
-    async fn login(&self) -> Result<(Endpoint, Login), Error> {
-        let account = self.account;
-        let trust = account.ca_file.clone().map_or(tls::Trust::Platform, tls::Trust::File);
-        let config = || tls::client_config(&trust).map_err(|error| Error::Setup(error.to_string()));
-        let tls = match account.tls {
-            TlsMode::Implicit => Tls::Implicit(config()?),
-            TlsMode::StartTls => Tls::StartTls(config()?),
-            TlsMode::None => Tls::None,
-        };
-        let endpoint = Endpoint {
-            host: account.host.clone(),
-            port: account.port,
-            tls,
-            tls_server_name: account.tls_server_name.clone(),
-        };
-        let source = account.password.clone();
-        let password = blocking(move || source.read().map_err(|error| Error::Setup(error.to_string()))).await?;
-        let auth = match account.auth {
-            Auth::Auto => pop3::Auth::Auto,
-            Auth::User => pop3::Auth::User,
-            Auth::Plain => pop3::Auth::Plain,
-        };
-        let login = Login { user: account.user.clone(), password, auth, allow_cleartext: account.allow_cleartext };
-        Ok((endpoint, login))
     }
 
     /// Takes in what it can; what kept it from taking in all, if that was the disk's want of room.
