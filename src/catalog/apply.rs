@@ -47,7 +47,8 @@ pub(super) fn apply(
         }
         Event::Kept(kept) => message_kept(sql, at, kept, journal, place),
         Event::Sighted(sighted) => {
-            archived(sql, at, &sighted.sighting, Fate::Duplicate, message_number(sql, &sighted.message)?)
+            let message = message_number(sql, &sighted.message)?;
+            archived(sql, at, &sighted.sighting, Fate::Duplicate, (message, sighted.by_header))
         }
         Event::Session(session) => session_ended(sql, at, session),
         Event::Scanned(scanned) => {
@@ -104,7 +105,7 @@ fn message_kept(sql: &Connection, at: Timestamp, kept: &Kept, journal: u64, plac
             at.as_millis()
         ])?;
     }
-    archived(sql, at, &kept.sighting, Fate::Kept, message)
+    archived(sql, at, &kept.sighting, Fate::Kept, (message, false))
 }
 
 fn checked(
@@ -127,12 +128,30 @@ fn set(sql: &Connection, key: &str, value: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn archived(sql: &Connection, at: Timestamp, met: &Sighting, fate: Fate, message: i64) -> Result<(), Error> {
-    sight(sql, at, account_number(sql, &met.account)?, &met.listed, (fate, Some(message), None))
+/// In the `reason` of an archived line whose octets were not fetched from this place.
+pub(super) const BY_HEADER: &str = "told by its size and header, not fetched again";
+
+/// If the line stood for another message until now, that one is gone: its unique-id was given to new mail.
+fn archived(
+    sql: &Connection,
+    at: Timestamp,
+    met: &Sighting,
+    fate: Fate,
+    (message, by_header): (i64, bool),
+) -> Result<(), Error> {
+    let account = account_number(sql, &met.account)?;
+    let Listed { uidl, ordinal, listed_bytes } = &met.listed;
+    sql.prepare_cached(
+        "UPDATE sighting SET gone_ms = ?6 WHERE account = ?1 AND uidl = ?2 AND ordinal = ?3 AND listed_bytes = ?4
+             AND gone_ms IS NULL AND message <> ?5",
+    )?
+    .execute(params![account, uidl.as_bytes(), ordinal, size_or_none(*listed_bytes), message, at.as_millis()])?;
+    sight(sql, at, account, &met.listed, (fate, Some(message), by_header.then_some(BY_HEADER)))
 }
 
-/// A fate for one line of a listing. What is archived stays so, whatever a later session says of it; what failed stays
-/// so while it only waits for its next try, which is reckoned from the time and number of the failures.
+/// A fate for one line of a listing. What is archived stays so, whatever a later session says of it, but for octets that
+/// prove what only the header told; what failed stays so while it only waits for its next try, which is reckoned from the
+/// time and number of the failures.
 fn sight(
     sql: &Connection,
     at: Timestamp,
@@ -144,9 +163,10 @@ fn sight(
         "INSERT INTO sighting (account, uidl, ordinal, listed_bytes, fate, message, seen_ms, fate_ms, reason, attempts)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?5 IN ('failed', 'interrupted'))
          ON CONFLICT (account, uidl, ordinal, listed_bytes) WHERE gone_ms IS NULL DO UPDATE
-         SET fate = excluded.fate, message = excluded.message, fate_ms = excluded.fate_ms, reason = excluded.reason,
-             attempts = attempts + excluded.attempts
-         WHERE message IS NULL AND NOT (fate IN ('failed', 'interrupted') AND excluded.fate = 'deferred')",
+         SET fate = excluded.fate, message = excluded.message, reason = excluded.reason,
+             fate_ms = iif(message IS NULL, excluded.fate_ms, fate_ms), attempts = attempts + excluded.attempts
+         WHERE message IS NULL AND NOT (fate IN ('failed', 'interrupted') AND excluded.fate = 'deferred')
+             OR message = excluded.message AND reason IS NOT NULL AND excluded.reason IS NULL",
     )?
     .execute(params![
         account,

@@ -99,7 +99,11 @@ fn one_bad_event_does_not_take_its_batch_with_it() {
         told.place = Some((1, 0));
         told
     };
-    let unknown = Event::Sighted(Sighted { message: message(b"never kept"), sighting: bench.sighting("u2", 9) });
+    let unknown = Event::Sighted(Sighted {
+        message: message(b"never kept"),
+        sighting: bench.sighting("u2", 9),
+        by_header: false,
+    });
     let batch = [told(bench.kept(b"one", "u1")), told(unknown), told(bench.kept(b"three", "u3"))];
     let outcomes = bench.catalog.commit(&[(1, 64, 1)], &batch).unwrap();
     assert!(

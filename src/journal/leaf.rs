@@ -88,7 +88,13 @@ fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
         Event::Stopped { version } => vec![("kind", json!("stopped")), ("version", json!(version))],
         Event::AccountAdded(added) => vec![("kind", json!("account_added")), ("account", json!(added.account))],
         Event::Kept(kept) => about("kept", &kept.message, json!(kept.sighting.account)),
-        Event::Sighted(sighted) => about("sighted", &sighted.message, json!(sighted.sighting.account)),
+        Event::Sighted(sighted) => {
+            let mut fields = about("sighted", &sighted.message, json!(sighted.sighting.account));
+            if sighted.by_header {
+                fields.push(("by_header", json!(true)));
+            }
+            fields
+        }
         Event::Deleting(deleting) => about("deleting", &deleting.message, json!(deleting.sighting.account)),
         Event::Session(session) => vec![
             ("kind", json!("session")),

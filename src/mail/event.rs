@@ -75,6 +75,9 @@ pub struct Kept {
 pub struct Sighted {
     pub message: MessageRef,
     pub sighting: Sighting,
+    /// It was told by its size and header block alone, under another unique-id than before, and not fetched again.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub by_header: bool,
 }
 
 /// Where a message was met.
@@ -199,6 +202,29 @@ impl SessionCounts {
     /// Listed and not in the archive before.
     pub const fn new_messages(&self) -> u64 {
         self.kept + self.duplicates + self.oversize + self.failed + self.deferred
+    }
+
+    /// The counts of a poll that went on with another session. What a session left for the next is no longer deferred;
+    /// what failed in one waits for longer than the poll lasts, and the next counts it as deferred.
+    #[must_use]
+    pub const fn and_then(self, next: &Self) -> Self {
+        if next.listed == 0 && self.listed > 0 {
+            return Self { deleted: self.deleted + next.deleted, ..self };
+        }
+        let mut both = Self {
+            listed: 0,
+            known: if self.listed == 0 { next.known } else { self.known },
+            kept: self.kept + next.kept,
+            duplicates: self.duplicates + next.duplicates,
+            oversize: next.oversize,
+            failed: self.failed + next.failed,
+            deferred: next.deferred.saturating_sub(self.failed),
+            vanished: self.vanished + next.vanished,
+            deleted: self.deleted + next.deleted,
+            bytes: self.bytes + next.bytes,
+        };
+        both.listed = both.known + both.new_messages();
+        both
     }
 
     /// Whether every listed message has a fate.

@@ -1,23 +1,21 @@
-//! One session with one account's server: lists, fetches what the archive does not hold, deletes what the policy
-//! wants gone, and leaves a completeness record.
+//! One poll of one account: as many sessions as it takes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::clear::{self, Wanted};
 use super::error::blocking;
 use super::holds::Holds;
-use super::keep::{Answer, Keeper, Share};
-use super::plan::{AlreadyKept, Plan, wants_deleted};
-use super::{Error, Progress, Room, Shortage, login};
-use crate::config::{Account, AfterArchive};
-use crate::mail::event::{self, AccountAdded, Listed, Missed, SessionCounts, Sighting};
-use crate::mail::{AccountId, Event, Fate, Timestamp};
-use crate::net::pop3::{self, Deadlines, Quit, Retrieved, Session};
-use crate::store::Incoming;
+use super::keep::Keeper;
+use super::recognise::Doubt;
+use super::visit::{Manner, Next, Visit, Visited};
+use super::{Error, Progress, Room};
+use crate::catalog::Dialog;
+use crate::config::Account;
+use crate::mail::event::{AccountAdded, SessionCounts};
+use crate::mail::{AccountId, Event, Timestamp};
 use crate::telemetry;
 
 /// Where mail comes in.
@@ -41,7 +39,7 @@ impl Turns {
     }
 }
 
-/// What one session came to.
+/// What one poll came to.
 #[derive(Debug)]
 pub struct Fetched {
     pub account: String,
@@ -50,52 +48,112 @@ pub struct Fetched {
     pub error: Option<Error>,
 }
 
-impl Fetched {
-    /// No session was begun, and none is on record.
-    fn nothing(account: String, error: Error) -> Self {
-        Self { account, counts: SessionCounts::default(), seconds: 0.0, error: Some(error) }
-    }
-}
+/// How long pipelining is left alone after a session that broke down with it and went well without.
+const ONE_AT_A_TIME_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long header blocks are not compared after they turned out to differ from those that RETR gives.
+const HEADERS_DIFFER_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A server that wants a longer pause between two logins gets it between two polls.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Door {
     /// Polls an account. Trouble with the server, or with the disk, is part of the answer; what was kept before it is
-    /// kept. `stop` ends the session early, politely, and so does a disk without room; with that none is begun.
+    /// kept. `stop` ends a session early, politely, and so does a disk without room; with that none is begun.
     pub async fn fetch(
         &self,
         account: &Account,
         progress: &Progress,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) -> Result<Fetched, Error> {
         let _turn = self.turns.take(&account.name).await;
         let began = Instant::now();
+        let mut fetched =
+            Fetched { account: account.name.clone(), counts: SessionCounts::default(), seconds: 0.0, error: None };
         if let Some(shortage) = self.room.shortage() {
-            return Ok(Fetched::nothing(account.name.clone(), shortage.into()));
+            fetched.error = Some(shortage.into());
+            return Ok(fetched);
         }
         let id = self.account(account).await?;
-        let started = self.holds.clock.now();
-        telemetry::session_started(&account.name);
-        let mut visit = Visit { door: self, account, id, started, record: Record::default(), progress, stop };
-        let error = visit.run().await.err();
-        let Visit { record, .. } = visit;
-        let session = event::Session {
-            account: id,
-            started,
-            counts: record.counts,
-            missed: record.missed,
-            gone: record.gone,
-            absent: record.absent,
-            error: error.as_ref().map(ToString::to_string),
-        };
-        let fetched = Fetched {
-            account: account.name.clone(),
-            counts: session.counts,
-            seconds: began.elapsed().as_secs_f64(),
-            error,
-        };
-        telemetry::session_ended(&account.name, &session);
-        let holds = self.holds.clone();
-        blocking(move || Ok(holds.tell(vec![Event::Session(session)])?)).await?;
+        let mut dialog = self.dialog(&id).await?;
+        let mut manner = self.manner(&dialog);
+        let mut retried = false;
+        loop {
+            let visited = self.session(account, id, progress, &stop, manner).await?;
+            fetched.counts = fetched.counts.and_then(&visited.counts);
+            let learnt = self.learn(dialog, &visited, retried && manner.one_at_a_time);
+            if learnt != dialog {
+                dialog = learnt;
+                self.note(&id, dialog).await?;
+            }
+            fetched.error = visited.error;
+            match visited.next {
+                Next::Nothing => break,
+                Next::OneAtATime if retried => break,
+                Next::OneAtATime => (retried, manner.one_at_a_time) = (true, true),
+                Next::DoubtAll if manner.doubt == Doubt::All => break,
+                Next::DoubtAll => manner.doubt = Doubt::All,
+                Next::More => {}
+            }
+            if *stop.borrow() || visited.pause > LONGEST_PAUSE {
+                break;
+            }
+            // Ends at once when the program stops; the session then begun would notice too.
+            drop(tokio::time::timeout(visited.pause, stop.wait_for(|stop| *stop)).await);
+        }
+        fetched.seconds = began.elapsed().as_secs_f64();
         Ok(fetched)
+    }
+
+    /// One session, and its event.
+    async fn session(
+        &self,
+        account: &Account,
+        id: AccountId,
+        progress: &Progress,
+        stop: &watch::Receiver<bool>,
+        manner: Manner,
+    ) -> Result<Visited, Error> {
+        telemetry::session_started(&account.name);
+        let visit = Visit::new(self, account, id, progress, stop.clone(), manner);
+        let (visited, session) = visit.run().await;
+        telemetry::session_ended(&account.name, &session);
+        self.tell(vec![Event::Session(session)]).await?;
+        Ok(visited)
+    }
+
+    pub(super) async fn tell(&self, events: Vec<Event>) -> Result<(), Error> {
+        let holds = self.holds.clone();
+        blocking(move || Ok(holds.tell(events)?)).await
+    }
+
+    fn manner(&self, dialog: &Dialog) -> Manner {
+        let now = self.holds.clock.now();
+        Manner {
+            one_at_a_time: dialog.one_at_a_time_until > now,
+            headers: dialog.headers_differ_until <= now,
+            doubt: Doubt::Some,
+        }
+    }
+
+    /// What a session teaches for those to come.
+    fn learn(&self, mut dialog: Dialog, visited: &Visited, was_retry: bool) -> Dialog {
+        let now = self.holds.clock.now();
+        if was_retry && visited.error.is_none() {
+            dialog.one_at_a_time_until = now.after(ONE_AT_A_TIME_FOR);
+        }
+        if visited.headers_differ {
+            dialog.headers_differ_until = now.after(HEADERS_DIFFER_FOR);
+        }
+        dialog
+    }
+
+    async fn dialog(&self, id: &AccountId) -> Result<Dialog, Error> {
+        let (catalog, id) = (self.holds.catalog.clone(), *id);
+        blocking(move || Ok(catalog.dialog(&id)?)).await
+    }
+
+    async fn note(&self, id: &AccountId, dialog: Dialog) -> Result<(), Error> {
+        let (catalog, id) = (self.holds.catalog.clone(), *id);
+        blocking(move || Ok(catalog.set_dialog(&id, dialog)?)).await
     }
 
     /// Notes when an account will be polled next, for `status`.
@@ -128,237 +186,4 @@ pub(super) fn introduce(
         holds.tell(vec![Event::AccountAdded(AccountAdded { account, name, host, user })])?;
     }
     Ok(account)
-}
-
-/// What a session will leave in the ledger.
-#[derive(Debug, Default)]
-struct Record {
-    counts: SessionCounts,
-    missed: Vec<Missed>,
-    gone: Vec<Listed>,
-    absent: Vec<Listed>,
-}
-
-impl Record {
-    fn miss(&mut self, listed: Listed, fate: Fate, reason: String) {
-        self.count(fate);
-        self.missed.push(Missed { listed, fate, reason });
-    }
-
-    const fn count(&mut self, fate: Fate) {
-        match fate {
-            Fate::Oversize => self.counts.oversize += 1,
-            Fate::Failed => self.counts.failed += 1,
-            Fate::Vanished => self.counts.vanished += 1,
-            _ => self.counts.deferred += 1,
-        }
-    }
-}
-
-struct Visit<'a> {
-    door: &'a Door,
-    account: &'a Account,
-    id: AccountId,
-    started: Timestamp,
-    record: Record,
-    progress: &'a Progress,
-    stop: watch::Receiver<bool>,
-}
-
-impl Visit<'_> {
-    async fn run(&mut self) -> Result<(), Error> {
-        let (endpoint, login) = login::way_in(self.account).await?;
-        let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
-        let listing = session.list().await?;
-        if listing.unreadable_lines > 0 {
-            telemetry::listing_unreadable(&self.account.name, listing.unreadable_lines);
-        }
-        let plan = self.plan(&listing).await?;
-        self.record.counts.listed = listing.messages.len() as u64;
-        self.record.counts.known = plan.known.len() as u64;
-        self.record.gone = plan.gone;
-        self.record.absent = plan.absent;
-        plan.still_missed.iter().for_each(|fate| self.record.count(*fate));
-        for Missed { listed, fate, reason } in plan.missed.into_iter().chain(plan.vanished) {
-            self.record.miss(listed, fate, reason);
-        }
-        let shortage = self.retrieve(&mut session, plan.fetch).await?;
-        // What was kept just now may go as well.
-        let known = match self.account.after_archive {
-            AfterArchive::Keep => Vec::new(),
-            _ => self.plan(&listing).await?.known,
-        };
-        self.clear(session, known).await?;
-        shortage.map_or(Ok(()), |shortage| Err(shortage.into()))
-    }
-
-    /// What the ledger makes of a listing, as it stands now.
-    async fn plan(&self, listing: &pop3::Listing) -> Result<Plan, Error> {
-        let (catalog, id) = (self.door.holds.catalog.clone(), self.id);
-        let known = blocking(move || Ok(catalog.known(&id)?)).await?;
-        Ok(Plan::new(&listing.messages, &known, self.account, self.started))
-    }
-
-    /// Takes in what it can; what kept it from taking in all, if that was the disk's want of room.
-    async fn retrieve(
-        &mut self,
-        session: &mut Session,
-        fetch: Vec<(pop3::Retrieve, Listed)>,
-    ) -> Result<Option<Shortage>, Error> {
-        self.progress.want(fetch.len() as u64);
-        let mut arrival =
-            Arrival { missing: HashMap::with_capacity(fetch.len()), current: None, answers: VecDeque::new() };
-        let wanted: Vec<pop3::Retrieve> = fetch.iter().map(|(retrieve, _)| *retrieve).collect();
-        arrival.missing.extend(fetch.into_iter().map(|(retrieve, listed)| (retrieve.number, listed)));
-        session.retrieve(wanted, self.account.max_message_bytes);
-
-        let outcome = self.drain(session, &mut arrival).await;
-        // What is queued will be durable whatever became of the session.
-        let kept = self.settle(&mut arrival, Settle::All).await;
-        let why = match (&outcome, &kept) {
-            (Err(error), _) | (_, Err(error)) => format!("the session ended before its turn: {error}"),
-            (Ok(Some(shortage)), _) => shortage.to_string(),
-            _ => "the program was stopping".to_owned(),
-        };
-        // Only the server can make a message suspect; trouble with the disk here says nothing of it.
-        if let (Some((number, _, _)), Err(Error::Pop3(_))) = (arrival.current.take(), &outcome) {
-            self.missed(&mut arrival, number, Fate::Interrupted, why.replace("before its turn", "while it came"));
-        }
-        let mut rest: Vec<(u32, Listed)> = arrival.missing.drain().collect();
-        rest.sort_unstable_by_key(|(number, _)| *number);
-        for (_, listed) in rest {
-            self.record.miss(listed, Fate::Deferred, why.clone());
-        }
-        outcome.and_then(|shortage| kept.map(|()| shortage))
-    }
-
-    async fn drain(&mut self, session: &mut Session, arrival: &mut Arrival) -> Result<Option<Shortage>, Error> {
-        let mut stopping = false;
-        let mut shortage = None;
-        loop {
-            if !stopping {
-                shortage = self.door.room.shortage();
-                stopping = shortage.is_some() || *self.stop.borrow();
-                if stopping {
-                    session.stop_retrieving();
-                }
-            }
-            match session.next().await? {
-                None => return Ok(shortage),
-                Some(Retrieved::Begin { number }) => {
-                    let hint = arrival.missing.get(&number).and_then(|listed| listed.listed_bytes);
-                    let share = self.door.keeper.budget.share(hint).await?;
-                    let incoming = Incoming::new(&self.door.holds.spool(), share.bytes());
-                    arrival.current = Some((number, incoming, share));
-                }
-                Some(Retrieved::Chunk(octets)) => {
-                    if let Some((_, incoming, _)) = &mut arrival.current {
-                        incoming.write(octets)?;
-                    }
-                }
-                Some(Retrieved::End { number, octets, .. }) => {
-                    self.progress.did(octets);
-                    self.record.counts.bytes += octets;
-                    self.door.room.took(octets);
-                    self.arrived(arrival, number).await?;
-                }
-                Some(Retrieved::TooLarge { number, octets }) => {
-                    arrival.current = None;
-                    let reason = format!("{octets} octets came, more than max_message_bytes; it stays on the server");
-                    self.missed(arrival, number, Fate::Oversize, reason);
-                }
-                Some(Retrieved::Refused { number, reply }) => {
-                    // Trouble of the whole server: the next session tries again, without counting it as a failure.
-                    let temporary = reply.code == Some(pop3::Code::SysTemp);
-                    let fate = if temporary { Fate::Deferred } else { Fate::Failed };
-                    self.missed(arrival, number, fate, format!("the server refused it: {reply}"));
-                    if temporary {
-                        session.stop_retrieving();
-                    }
-                }
-            }
-        }
-    }
-
-    async fn arrived(&mut self, arrival: &mut Arrival, number: u32) -> Result<(), Error> {
-        let Some((_, incoming, share)) = arrival.current.take() else { return Ok(()) };
-        let Some(listed) = arrival.missing.get(&number).cloned() else { return Ok(()) };
-        let sighting = Sighting { account: self.id, listed };
-        let answer = self.door.keeper.keep(incoming.finish(), sighting, share).await?;
-        arrival.answers.push_back((number, answer));
-        self.settle(arrival, Settle::Ready).await
-    }
-
-    fn missed(&mut self, arrival: &mut Arrival, number: u32, fate: Fate, reason: String) {
-        self.progress.did(0);
-        if let Some(listed) = arrival.missing.remove(&number) {
-            self.record.miss(listed, fate, reason);
-        }
-    }
-
-    /// Takes the answers of the keeping stage, in the order of the messages. The first that is an error is returned,
-    /// after all have been looked at.
-    async fn settle(&mut self, arrival: &mut Arrival, which: Settle) -> Result<(), Error> {
-        let mut outcome = Ok(());
-        while let Some((number, mut answer)) = arrival.answers.pop_front() {
-            let kept = match which {
-                Settle::All => answer.await.unwrap_or(Err(Error::Closing)),
-                Settle::Ready => match answer.try_recv() {
-                    Ok(kept) => kept,
-                    Err(tokio::sync::oneshot::error::TryRecvError::Empty) => {
-                        arrival.answers.push_front((number, answer));
-                        break;
-                    }
-                    Err(tokio::sync::oneshot::error::TryRecvError::Closed) => Err(Error::Closing),
-                },
-            };
-            match kept {
-                Ok(kept) => {
-                    arrival.missing.remove(&number);
-                    match kept.fate {
-                        Fate::Kept => self.record.counts.kept += 1,
-                        _ => self.record.counts.duplicates += 1,
-                    }
-                }
-                // This message alone; the others of its batch were kept.
-                Err(error @ Error::Refused(_)) => self.missed(arrival, number, Fate::Failed, error.to_string()),
-                Err(error) => outcome = outcome.and(Err(error)),
-            }
-        }
-        outcome
-    }
-
-    /// Deletes what the policy wants gone and ends the session.
-    async fn clear(&mut self, mut session: Session, known: Vec<AlreadyKept>) -> Result<(), Error> {
-        let now = self.door.holds.clock.now();
-        let wanted: Vec<Wanted> = known
-            .into_iter()
-            .filter_map(|kept| {
-                let reason = wants_deleted(self.account, &kept, now)?;
-                let sighting = Sighting { account: self.id, listed: kept.listed };
-                Some(Wanted { number: kept.number, sighting, archived: kept.archived, reason })
-            })
-            .collect();
-        let accepted = clear::clear(&mut session, self.door, wanted).await?;
-        match session.quit().await? {
-            Quit::Committed => self.record.counts.deleted = accepted,
-            Quit::Refused(reply) => telemetry::quit_refused(&self.account.name, &reply.to_string()),
-        }
-        Ok(())
-    }
-}
-
-/// Messages on their way from the server to the disk.
-struct Arrival {
-    /// Asked for and not durable yet, by their numbers in this session.
-    missing: HashMap<u32, Listed>,
-    /// The one that is coming just now: its number, and what it may hold in memory.
-    current: Option<(u32, Incoming, Share)>,
-    answers: VecDeque<(u32, Answer)>,
-}
-
-#[derive(Clone, Copy)]
-enum Settle {
-    Ready,
-    All,
 }

@@ -243,21 +243,26 @@ impl Keeps {
     fn commit(&mut self, batch: &[Arrived]) -> Result<Vec<Result<Kept, Error>>, Error> {
         let now = self.holds.clock.now();
         let events = self.events(batch)?;
-        let told: Vec<(Occurrence, Entry)> = events
+        let told: Vec<Option<(Occurrence, Entry)>> = events
             .into_iter()
             .map(|event| {
-                let occurrence = Occurrence { at: now, event };
+                let occurrence = Occurrence { at: now, event: event? };
                 let entry = Entry::new(&occurrence);
-                (occurrence, entry)
+                Some((occurrence, entry))
             })
             .collect();
 
         let mut records = Vec::with_capacity(batch.len() * 2);
-        for (job, (occurrence, entry)) in batch.iter().zip(&told) {
+        for (job, told) in batch.iter().zip(&told) {
+            let Some((occurrence, entry)) = told else { continue };
             if matches!(occurrence.event, Event::Kept(_)) {
                 records.push(Append::Message(&job.message));
             }
             records.push(Append::Private(&entry.record));
+        }
+        let already = |job: &Arrived| Ok(Kept { id: job.message.id(), fate: Fate::Duplicate });
+        if records.is_empty() {
+            return Ok(batch.iter().map(already).collect());
         }
         let (durable, grown) = self.writer.append(&records, now)?;
         if grown.len() > 1 {
@@ -267,17 +272,23 @@ impl Keeps {
         let mut durable = durable.iter();
         let mut places = || durable.next().map(|durable| place(durable.location()));
         let mut commit = Vec::with_capacity(told.len());
-        for (occurrence, entry) in told {
+        let on_record: Vec<bool> = told.iter().map(Option::is_none).collect();
+        for (occurrence, entry) in told.into_iter().flatten() {
             let message = if matches!(occurrence.event, Event::Kept(_)) { places() } else { None };
             let record = places().ok_or(Error::Closing)?;
             commit.push(Told::stored(occurrence, entry.leaf, record, message));
         }
         let outcomes = self.holds.catalog.commit(&extents(&grown), &commit)?;
-        Ok(commit.iter().zip(outcomes).map(|(told, outcome)| answer(&told.occurrence.event, outcome)).collect())
+        let mut answers = commit.iter().zip(outcomes).map(|(told, outcome)| answer(&told.occurrence.event, outcome));
+        let of = |(job, on_record)| match on_record {
+            true => already(job),
+            false => answers.next().unwrap_or(Err(Error::Closing)),
+        };
+        Ok(batch.iter().zip(on_record).map(of).collect())
     }
 
-    /// New, or met again; also within the batch.
-    fn events(&self, batch: &[Arrived]) -> Result<Vec<Event>, Error> {
+    /// New, or met again; also within the batch. None for what is on record just so: fetched again only to be compared.
+    fn events(&self, batch: &[Arrived]) -> Result<Vec<Option<Event>>, Error> {
         let mut in_batch: HashMap<BlobId, Nonce> = HashMap::new();
         let mut events = Vec::with_capacity(batch.len());
         for job in batch {
@@ -288,16 +299,20 @@ impl Keeps {
                 None => self.holds.catalog.nonce(&id)?,
             };
             events.push(match known {
-                Some(nonce) => Event::Sighted(event::Sighted { message: MessageRef { id, nonce }, sighting }),
+                Some(_) if self.holds.catalog.is_met(&sighting, &id)? => None,
+                Some(nonce) => {
+                    let message = MessageRef { id, nonce };
+                    Some(Event::Sighted(event::Sighted { message, sighting, by_header: false }))
+                }
                 None => {
                     let nonce = Nonce::random();
                     in_batch.insert(id, nonce);
-                    Event::Kept(event::Kept {
+                    Some(Event::Kept(event::Kept {
                         message: MessageRef { id, nonce },
                         size_bytes: job.message.size_bytes(),
                         header: job.message.header(),
                         sighting,
-                    })
+                    }))
                 }
             });
         }

@@ -2,6 +2,7 @@
 //! The only place where the holds meet for writing; never prints, and learns nothing from memory that a restart would
 //! forget.
 
+mod arrival;
 mod clear;
 mod error;
 mod fetch;
@@ -13,10 +14,12 @@ mod login;
 mod plan;
 mod progress;
 mod rebuild;
+mod recognise;
 mod room;
 mod scan;
 mod seal;
 mod sign;
+mod visit;
 mod worker;
 
 pub use clear::Receipt;

@@ -24,7 +24,9 @@ pub(super) struct Plan {
     /// Deletions that this listing shows done.
     pub(super) gone: Vec<Listed>,
     /// Archived, and not there any more without our doing.
-    pub(super) absent: Vec<Listed>,
+    pub(super) absent: Vec<Known>,
+    /// A unique-id of a message in the archive stands for one of another size now: this server gives them out again.
+    pub(super) reuses_ids: bool,
 }
 
 /// A listed message that the archive holds.
@@ -35,7 +37,14 @@ pub(super) struct AlreadyKept {
     pub(super) listed: Listed,
     pub(super) archived: Archived,
     pub(super) since: Timestamp,
+    /// Others in the listing have the same unique-id: which is which, only their headers tell.
+    pub(super) has_twins: bool,
 }
+
+/// The unique-ids that stand in for those of a server without UIDL begin so: the hash of the header block follows, or,
+/// where it does not tell header blocks either, that of all octets.
+pub(super) const BY_HEADER_HASH: &str = "header:";
+pub(super) const BY_OCTETS_HASH: &str = "octets:";
 
 impl Plan {
     pub(super) fn new(listing: &[pop3::Listed], known: &[Known], account: &Account, now: Timestamp) -> Self {
@@ -50,19 +59,34 @@ impl Plan {
             present.insert((listed.uidl.clone(), listed.ordinal));
             plan.place(line.number, listed, &ledger, account, now);
         }
+        for kept in &mut plan.known {
+            kept.has_twins = ordinals.get(kept.listed.uidl.as_bytes()).is_some_and(|equal| *equal > 1);
+        }
+        let nameless = listing.iter().any(|line| line.uid.is_empty());
         // What broke off before comes last, so that it cannot keep the others from coming.
         plan.fetch.sort_by_key(|(_, listed)| ledger.tried(listed).is_some());
         for absent in known.iter().filter(|row| !present.contains(&(row.listed.uidl.clone(), row.listed.ordinal))) {
-            plan.absent(absent);
+            // What has no name yet may be just that.
+            if !(nameless && absent.listed.uidl.as_bytes().starts_with(BY_OCTETS_HASH.as_bytes())) {
+                plan.absent(absent);
+            }
         }
         plan
     }
 
     fn place(&mut self, number: u32, listed: Listed, ledger: &Ledger<'_>, account: &Account, now: Timestamp) {
         if let Some((row, archived)) = ledger.archived(&listed) {
-            self.known.push(AlreadyKept { number, listed: row.listed.clone(), archived, since: row.fate_at });
+            let since = if archived.by_header { archived.kept } else { row.fate_at };
+            let kept = AlreadyKept { number, listed: row.listed.clone(), archived, since, has_twins: false };
+            // What only its header told is read before it may go.
+            if archived.by_header && wants_deleted(account, &kept, now).is_some() {
+                self.fetch.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, kept.listed));
+            } else {
+                self.known.push(kept);
+            }
             return;
         }
+        self.reuses_ids |= ledger.is_archived_otherwise(&listed);
         if let Some(size) = listed.listed_bytes.filter(|size| *size > account.max_message_bytes) {
             if ledger.has_fate(&listed, &[Fate::Oversize]).is_some() {
                 self.still_missed.push(Fate::Oversize);
@@ -85,7 +109,7 @@ impl Plan {
             (_, Some(_), Some(_)) => self.gone.push(listed),
             // An imported file is in no listing.
             (_, Some(_), None) if listed.uidl.as_bytes().starts_with(b"file:") => {}
-            (_, Some(_), None) => self.absent.push(listed),
+            (_, Some(_), None) => self.absent.push(row.clone()),
             (Fate::Vanished, ..) => {}
             (fate, None, _) => {
                 let reason = format!("was {fate}, and the server does not list it any more");
@@ -120,6 +144,11 @@ impl<'a> Ledger<'a> {
                 _ => true,
             })
             .find_map(|row| row.archived.map(|archived| (*row, archived)))
+    }
+
+    /// Under its unique-id there is a message in the archive, but of another size.
+    fn is_archived_otherwise(&self, listed: &Listed) -> bool {
+        self.rows(listed).iter().any(|row| row.archived.is_some())
     }
 
     /// It was asked for before, and did not come.
@@ -195,7 +224,15 @@ mod tests {
 
     fn known(uidl: &str, fate: Fate, attempts: u32) -> Known {
         let message = MessageRef { id: BlobId::of(uidl.as_bytes()), nonce: Nonce::from_bytes([0; 32]) };
-        let archived = Archived { message, place: (1, 0), verdict: Verdict::Clean, is_indexed: true };
+        let archived = Archived {
+            message,
+            place: (1, 0),
+            verdict: Verdict::Clean,
+            is_indexed: true,
+            header: BlobId::of(uidl.as_bytes()),
+            kept: NOW,
+            by_header: false,
+        };
         Known {
             listed: Listed { uidl: Uidl::new(uidl), ordinal: 0, listed_bytes: Some(9) },
             fate,
@@ -223,6 +260,16 @@ mod tests {
         let ledger = [known("a", Fate::Kept, 0), known("b", Fate::Duplicate, 0)];
         assert_eq!(fetched(&plan(&[("a", 9), ("b", 9), ("c", 9)], &ledger)), [3]);
         assert_eq!(fetched(&plan(&[("a", 8)], &ledger)), [1]);
+        assert!(plan(&[("a", 8)], &ledger).reuses_ids);
+        assert!(!plan(&[("a", 9), ("b", 9)], &ledger).reuses_ids);
+    }
+
+    #[test]
+    fn equal_unique_ids_are_marked_as_twins() {
+        let ledger = [known("a", Fate::Kept, 0), known("b", Fate::Kept, 0)];
+        let twins: Vec<bool> =
+            plan(&[("a", 9), ("a", 9), ("b", 9)], &ledger).known.iter().map(|kept| kept.has_twins).collect();
+        assert_eq!(twins, [true, false]);
     }
 
     #[test]
@@ -252,7 +299,7 @@ mod tests {
         let ledger =
             [known("a", Fate::Kept, 0), deleted, known("c", Fate::Deferred, 0), known("file:/m", Fate::Kept, 0)];
         let plan = plan(&[], &ledger);
-        assert_eq!(plan.absent, [ledger[0].listed.clone()]);
+        assert_eq!(plan.absent.iter().map(|row| row.listed.clone()).collect::<Vec<_>>(), [ledger[0].listed.clone()]);
         assert_eq!(plan.gone, [ledger[1].listed.clone()]);
         assert_eq!(plan.vanished[0].listed, ledger[2].listed);
         assert_eq!(plan.vanished.len(), 1);

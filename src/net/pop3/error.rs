@@ -80,6 +80,11 @@ impl Error {
         }
     }
 
+    /// Whether what was outstanding may have been too much for the server: it fell out of step, or hung up.
+    pub const fn breaks_the_dialog(&self) -> bool {
+        matches!(self.cause, Cause::Fault(_) | Cause::Lost(_))
+    }
+
     /// Whether the same attempt may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self.class() {

@@ -15,10 +15,24 @@ pub struct Session {
     connection: Connection,
     wire: Wire,
     capabilities: Capabilities,
+    /// Whether more than one command may be outstanding.
+    pipelining: bool,
     window: Window,
-    max_bytes: u64,
+    asking: Asking,
     deadlines: Deadlines,
 }
+
+/// What is asked of the messages in the window.
+#[derive(Clone, Copy, Debug)]
+enum Asking {
+    Whole { max_bytes: u64 },
+    Header,
+}
+
+/// A longer header block is not compared.
+const HEADER_LIMIT_BYTES: u64 = 1 << 20;
+/// What a header block is reckoned at when several are asked for at once.
+const HEADER_BYTES: u64 = 8 << 10;
 
 /// What [`Session::next`] tells. Messages come one after the other, in the order they were asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,10 +93,10 @@ impl Session {
         let place = format!("{}:{}", endpoint.host, endpoint.port);
         match connect::open(endpoint, login, deadlines).await {
             Ok((connection, wire, capabilities)) => {
-                let commands = if capabilities.pipelining() { Window::COMMANDS } else { 1 };
-                let window = Window::new(commands);
-                let deadlines = *deadlines;
-                Ok(Self { place, connection, wire, capabilities, window, max_bytes: u64::MAX, deadlines })
+                let pipelining = capabilities.pipelining();
+                let window = Window::new(if pipelining { Window::COMMANDS } else { 1 });
+                let (asking, deadlines) = (Asking::Header, *deadlines);
+                Ok(Self { place, connection, wire, capabilities, pipelining, window, asking, deadlines })
             }
             Err(cause) => Err(Error { place, cause }),
         }
@@ -91,6 +105,17 @@ impl Session {
     /// What the server offers once logged in.
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Never more than one command at a time, whatever the server offers: some promise more than they can do.
+    pub fn one_at_a_time(&mut self) {
+        self.pipelining = false;
+        self.window = Window::new(1);
+    }
+
+    /// Messages asked for and not answered yet.
+    pub fn outstanding(&self) -> usize {
+        self.window.outstanding()
     }
 
     /// `None` without TLS.
@@ -104,7 +129,7 @@ impl Session {
     /// UIDL and LIST. Sizes are missing where the server refuses LIST.
     pub async fn list(&mut self) -> Result<Listing, Error> {
         let mut listing = Listing::default();
-        if self.capabilities.pipelining() {
+        if self.pipelining {
             self.ask(&[Command::Uidl, Command::List]).await?;
             let refusal = self.read_lines(|line| listing.add_uid(line)).await?;
             self.read_lines(|line| listing.add_size(line)).await?;
@@ -119,10 +144,27 @@ impl Session {
         Ok(listing)
     }
 
+    /// LIST alone, after a [`Cause::NoUidl`]: messages without unique-ids.
+    pub async fn list_without_uids(&mut self) -> Result<Listing, Error> {
+        let mut listing = Listing::without_uids();
+        self.ask(&[Command::List]).await?;
+        match self.read_lines(|line| listing.add_size(line)).await? {
+            Some(reply) => Err(self.failed(Cause::NoListing { reply })),
+            None => Ok(listing),
+        }
+    }
+
+    /// Queues header blocks (TOP) for [`Self::next`], as [`Self::retrieve`] does whole messages. Only while nothing else
+    /// is queued.
+    pub fn retrieve_headers(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        self.asking = Asking::Header;
+        self.window.queue(numbers.into_iter().map(|number| Retrieve { number, size_hint: Some(HEADER_BYTES) }));
+    }
+
     /// Queues messages for [`Self::next`]. One larger than `max_bytes` is given up; one larger than twice that ends
     /// the session. The limit holds for all that was not asked for yet.
     pub fn retrieve(&mut self, wanted: impl IntoIterator<Item = Retrieve>, max_bytes: u64) {
-        self.max_bytes = max_bytes;
+        self.asking = Asking::Whole { max_bytes };
         self.window.queue(wanted);
     }
 
@@ -151,7 +193,7 @@ impl Session {
     /// DELE for each, pipelined where offered. Nothing is deleted before [`Self::quit`].
     pub async fn delete(&mut self, numbers: &[u32]) -> Result<Vec<Deleted>, Error> {
         let mut deleted = Vec::with_capacity(numbers.len());
-        let batch = if self.capabilities.pipelining() { Window::COMMANDS } else { 1 };
+        let batch = if self.pipelining { Window::COMMANDS } else { 1 };
         for numbers in numbers.chunks(batch) {
             let commands: Vec<Command> = numbers.iter().copied().map(Command::Dele).collect();
             self.ask(&commands).await?;
@@ -251,7 +293,11 @@ impl Session {
 
     async fn read_more(&mut self) -> Result<(), Error> {
         while let Some(wanted) = self.window.open() {
-            self.wire.send(&Command::Retr { number: wanted.number, max_bytes: self.max_bytes });
+            let number = wanted.number;
+            self.wire.send(&match self.asking {
+                Asking::Whole { max_bytes } => Command::Retr { number, max_bytes },
+                Asking::Header => Command::Top { number, max_bytes: HEADER_LIMIT_BYTES },
+            });
         }
         self.connection.write(self.wire.take_output());
         self.fill(Phase::Transfer, self.deadlines.idle).await

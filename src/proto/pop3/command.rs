@@ -23,6 +23,11 @@ pub enum Command {
         number: u32,
         max_bytes: u64,
     },
+    /// TOP n 0: the header block alone, up to `max_bytes` as with RETR. Optional in RFC 1939 section 7.
+    Top {
+        number: u32,
+        max_bytes: u64,
+    },
     Dele(u32),
     Quit,
 }
@@ -51,6 +56,7 @@ impl Command {
             Self::Uidl => "UIDL".to_owned(),
             Self::List => "LIST".to_owned(),
             Self::Retr { number, .. } => format!("RETR {number}"),
+            Self::Top { number, .. } => format!("TOP {number} 0"),
             Self::Dele(number) => format!("DELE {number}"),
             Self::Quit => "QUIT".to_owned(),
         }

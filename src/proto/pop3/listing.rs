@@ -9,19 +9,26 @@ pub struct Listing {
     /// UIDL lines that name no usable message: the account has mail that cannot be asked for.
     pub unreadable_lines: u64,
     positions: HashMap<u32, usize>,
+    without_uids: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// 1 to 2^31, valid in this session only.
     pub number: u32,
-    /// 1 to 512 octets; opaque, with blanks inside and 8-bit octets where the server has them.
+    /// 1 to 512 octets; opaque, with blanks inside and 8-bit octets where the server has them. None from a server
+    /// without UIDL.
     pub uid: Vec<u8>,
     /// What LIST claims. Some servers claim nonsense.
     pub size_bytes: Option<u64>,
 }
 
 impl Listing {
+    /// For a server without UIDL: LIST tells which messages there are.
+    pub fn without_uids() -> Self {
+        Self { without_uids: true, ..Self::default() }
+    }
+
     pub fn add_uid(&mut self, line: &[u8]) {
         let entry = split_number(line).filter(|(_, uid)| (1..=MAX_UID_OCTETS).contains(&uid.len()));
         match entry {
@@ -33,8 +40,19 @@ impl Listing {
         }
     }
 
+    /// The unique-id of a message that the server gave none.
+    pub fn name(&mut self, number: u32, uid: &[u8]) {
+        if let Some(&at) = self.positions.get(&number) {
+            self.messages[at].uid = uid.to_vec();
+        }
+    }
+
     pub fn add_size(&mut self, line: &[u8]) {
         let Some((number, rest)) = split_number(line) else { return };
+        if self.without_uids && !self.positions.contains_key(&number) {
+            self.positions.insert(number, self.messages.len());
+            self.messages.push(Listed { number, uid: Vec::new(), size_bytes: None });
+        }
         if let Some(&at) = self.positions.get(&number) {
             let size = rest.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             self.messages[at].size_bytes = std::str::from_utf8(size).ok().and_then(|size| size.parse().ok());
@@ -83,6 +101,15 @@ mod tests {
         let listing = listing(&lines, &[]);
         assert_eq!(listing.messages.len(), 1);
         assert_eq!(listing.unreadable_lines, 8);
+    }
+
+    #[test]
+    fn without_unique_ids_the_sizes_tell_what_there_is() {
+        let mut listing = Listing::without_uids();
+        [&b"1 120"[..], b"2 -1", b"1 99", b"junk"].into_iter().for_each(|line| listing.add_size(line));
+        let messages: Vec<_> = listing.messages.iter().map(|listed| (listed.number, listed.size_bytes)).collect();
+        assert_eq!(messages, [(1, Some(99)), (2, None)]);
+        assert!(listing.messages.iter().all(|listed| listed.uid.is_empty()));
     }
 
     #[test]

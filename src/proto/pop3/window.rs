@@ -47,6 +47,11 @@ impl Window {
         Some(next)
     }
 
+    /// Messages asked for and not answered yet.
+    pub fn outstanding(&self) -> usize {
+        self.sent.len()
+    }
+
     /// The message whose reply comes next.
     pub fn oldest(&self) -> Option<Retrieve> {
         self.sent.front().copied()

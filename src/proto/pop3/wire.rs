@@ -135,7 +135,7 @@ impl Wire {
                 Expect::Listing(Budget::new("LIST", self.limits.listing_lines, self.limits.listing_octets))
             }
             Command::Auth { .. } | Command::Response(_) => Expect::Login,
-            Command::Retr { max_bytes, .. } => Expect::Body { max_bytes: *max_bytes },
+            Command::Retr { max_bytes, .. } | Command::Top { max_bytes, .. } => Expect::Body { max_bytes: *max_bytes },
             Command::Stls | Command::User(_) | Command::Pass(_) | Command::Dele(_) | Command::Quit => Expect::Status,
         });
     }

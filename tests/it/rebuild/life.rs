@@ -60,7 +60,7 @@ impl Life {
         let known = self.catalog().nonce(&id).unwrap();
         let message = MessageRef { id, nonce: known.unwrap_or_else(Nonce::random) };
         let event = match known {
-            Some(_) => Event::Sighted(Sighted { message, sighting }),
+            Some(_) => Event::Sighted(Sighted { message, sighting, by_header: false }),
             None => Event::Kept(Kept { message, size_bytes: octets.len() as u64, header: received.header(), sighting }),
         };
         let occurrence = self.now(event);

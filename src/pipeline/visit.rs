@@ -1,0 +1,369 @@
+//! One session with one account's server: lists, recognises, fetches what the archive does not hold, deletes what the
+//! policy wants gone, and leaves a completeness record.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::arrival::Retrieval;
+use super::clear::{self, Wanted};
+use super::error::blocking;
+use super::fetch::Door;
+use super::keep::Kept;
+use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, wants_deleted};
+use super::recognise::{self, Doubt, Header, Headers};
+use super::{Error, Progress, Shortage, login};
+use crate::catalog::Known;
+use crate::config::{Account, AfterArchive};
+use crate::mail::event::{self, Listed, Missed, SessionCounts, Sighted, Sighting};
+use crate::mail::message;
+use crate::mail::{AccountId, BlobId, Event, Fate, Timestamp};
+use crate::net::pop3::{self, Cause, Deadlines, Listing, Quit, Retrieved, Session};
+use crate::telemetry;
+
+/// How a session is to go, from what earlier ones taught.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub(super) one_at_a_time: bool,
+    /// Header blocks may be compared.
+    pub(super) headers: bool,
+    pub(super) doubt: Doubt,
+}
+
+/// What the poll does after a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Nothing,
+    /// There is more than one session takes.
+    More,
+    /// The session broke down with several commands outstanding: once more with one at a time.
+    OneAtATime,
+    /// A unique-id stood for another message: all of them are in doubt.
+    DoubtAll,
+}
+
+#[derive(Debug)]
+pub(super) struct Visited {
+    pub(super) counts: SessionCounts,
+    pub(super) error: Option<Error>,
+    pub(super) next: Next,
+    /// What the server wants between two logins.
+    pub(super) pause: Duration,
+    /// TOP gave other header blocks than RETR.
+    pub(super) headers_differ: bool,
+}
+
+/// What a session takes at most: then its deletions are committed, the server's lock is given back, and a server that
+/// shows a window of its maildrop shows the next.
+const SESSION_MESSAGES: usize = 10_000;
+const SESSION_BYTES: u64 = 2 << 30;
+/// So many new messages in one session make it likely that the server has not shown all it has.
+const A_WINDOW: u64 = 200;
+/// Recognised messages told in one transaction.
+const TOLD_AT_ONCE: usize = 1024;
+
+/// So many refusals of TOP, and nothing else, are enough.
+const REFUSALS: usize = 3;
+
+/// What a session will leave in the ledger.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub(super) counts: SessionCounts,
+    missed: Vec<Missed>,
+    gone: Vec<Listed>,
+    absent: Vec<Listed>,
+}
+
+impl Record {
+    pub(super) fn miss(&mut self, listed: Listed, fate: Fate, reason: String) {
+        self.count(fate);
+        self.missed.push(Missed { listed, fate, reason });
+    }
+
+    const fn count(&mut self, fate: Fate) {
+        match fate {
+            Fate::Oversize => self.counts.oversize += 1,
+            Fate::Failed => self.counts.failed += 1,
+            Fate::Vanished => self.counts.vanished += 1,
+            _ => self.counts.deferred += 1,
+        }
+    }
+}
+
+pub(super) struct Visit<'a> {
+    pub(super) door: &'a Door,
+    pub(super) account: &'a Account,
+    pub(super) id: AccountId,
+    started: Timestamp,
+    pub(super) record: Record,
+    pub(super) progress: &'a Progress,
+    pub(super) stop: watch::Receiver<bool>,
+    manner: Manner,
+    next: Next,
+    pause: Duration,
+    /// Messages that were compared with the archive in this session, or came in it.
+    compared: HashSet<u32>,
+    /// Messages fetched again because their header block was another than that of the message they were taken for.
+    different: HashMap<u32, BlobId>,
+    /// How many of them had the same octets after all, and how many not.
+    false_alarms: usize,
+    true_alarms: usize,
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn new(
+        door: &'a Door,
+        account: &'a Account,
+        id: AccountId,
+        progress: &'a Progress,
+        stop: watch::Receiver<bool>,
+        manner: Manner,
+    ) -> Self {
+        Self {
+            door,
+            account,
+            id,
+            started: door.holds.clock.now(),
+            record: Record::default(),
+            progress,
+            stop,
+            manner,
+            next: Next::Nothing,
+            pause: Duration::ZERO,
+            compared: HashSet::new(),
+            different: HashMap::new(),
+            false_alarms: 0,
+            true_alarms: 0,
+        }
+    }
+
+    /// What came of it, and what is to go on record.
+    pub(super) async fn run(mut self) -> (Visited, event::Session) {
+        let error = self.converse().await.err();
+        let Record { counts, missed, gone, absent } = self.record;
+        let session = event::Session {
+            account: self.id,
+            started: self.started,
+            counts,
+            missed,
+            gone,
+            absent,
+            error: error.as_ref().map(ToString::to_string),
+        };
+        let headers_differ = self.false_alarms > self.true_alarms;
+        let next = match self.next {
+            Next::Nothing if self.true_alarms > 0 && error.is_none() => Next::DoubtAll,
+            next => next,
+        };
+        (Visited { counts, error, next, pause: self.pause, headers_differ }, session)
+    }
+
+    async fn converse(&mut self) -> Result<(), Error> {
+        let (endpoint, login) = login::way_in(self.account).await?;
+        let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
+        if self.manner.one_at_a_time {
+            session.one_at_a_time();
+        }
+        let capabilities = session.capabilities();
+        self.manner.headers &= capabilities.top() || !capabilities.are_known();
+        self.pause = Duration::from_secs(capabilities.login_delay_seconds().unwrap_or(0).into());
+        let outcome = self.transact(&mut session).await;
+        if let Err(Error::Pop3(error)) = &outcome
+            && session.outstanding() > 1
+            && error.breaks_the_dialog()
+        {
+            self.next = Next::OneAtATime;
+        }
+        let (listing, shortage) = outcome?;
+        // What was kept just now may go as well.
+        let known = match self.account.after_archive {
+            AfterArchive::Keep => Vec::new(),
+            _ => self.plan(&listing).await?.known,
+        };
+        self.clear(session, known).await?;
+        shortage.map_or(Ok(()), |shortage| Err(shortage.into()))
+    }
+
+    async fn transact(&mut self, session: &mut Session) -> Result<(Listing, Option<Shortage>), Error> {
+        let mut listing = self.list(session).await?;
+        if listing.unreadable_lines > 0 {
+            telemetry::listing_unreadable(&self.account.name, listing.unreadable_lines);
+        }
+        let mut plan = self.plan(&listing).await?;
+        let recognised = self.compare(session, &mut plan).await?;
+        self.record.counts.listed = listing.messages.len() as u64;
+        self.record.counts.known = plan.known.len() as u64;
+        self.record.counts.duplicates = recognised;
+        self.record.gone = plan.gone;
+        self.record.absent = plan.absent.into_iter().map(|row| row.listed).collect();
+        plan.still_missed.iter().for_each(|fate| self.record.count(*fate));
+        for Missed { listed, fate, reason } in plan.missed.into_iter().chain(plan.vanished) {
+            self.record.miss(listed, fate, reason);
+        }
+        let fetch = self.portion(plan.fetch);
+        let shortage = Retrieval::new(self).run(session, fetch, &mut listing).await?;
+        if self.next == Next::Nothing && self.record.counts.kept >= A_WINDOW {
+            self.next = Next::More;
+        }
+        Ok((listing, shortage))
+    }
+
+    /// The messages with their unique-ids; where the server has none, header blocks stand in.
+    async fn list(&mut self, session: &mut Session) -> Result<Listing, Error> {
+        match session.list().await {
+            Err(error) if matches!(error.cause, Cause::NoUidl { .. }) => {}
+            listed => return Ok(listed?),
+        }
+        let mut listing = session.list_without_uids().await?;
+        let numbers: Vec<u32> = listing.messages.iter().map(|listed| listed.number).collect();
+        let headers = if self.manner.headers { self.headers(session, numbers).await? } else { Headers::new() };
+        for listed in &mut listing.messages {
+            if let Some(header) = headers.get(&listed.number) {
+                listed.uid = format!("{BY_HEADER_HASH}{}", header.id).into_bytes();
+            }
+        }
+        Ok(listing)
+    }
+
+    /// What the ledger makes of a listing, as it stands now.
+    async fn plan(&self, listing: &Listing) -> Result<Plan, Error> {
+        let (catalog, id) = (self.door.holds.catalog.clone(), self.id);
+        let known = blocking(move || Ok(catalog.known(&id)?)).await?;
+        Ok(Plan::new(&listing.messages, &known, self.account, self.started))
+    }
+
+    /// Compares header blocks where the listing alone does not tell for certain what a line means. How many were
+    /// recognised.
+    async fn compare(&mut self, session: &mut Session, plan: &mut Plan) -> Result<u64, Error> {
+        if !self.manner.headers {
+            return Ok(0);
+        }
+        let doubt = if plan.reuses_ids { Doubt::All } else { self.manner.doubt };
+        let is_due = |kept: &AlreadyKept| wants_deleted(self.account, kept, self.started).is_some();
+        let mut numbers = recognise::doubtful(&plan.known, doubt, is_due);
+        let absent = self.absent(plan).await?;
+        let sizes = absent.keys().copied().collect();
+        numbers.extend(recognise::strangers(&plan.fetch, &sizes));
+        let mut numbers: Vec<u32> = numbers.into_iter().collect();
+        numbers.sort_unstable();
+        let headers = self.headers(session, numbers).await?;
+        let (equal, different) = recognise::compare(plan, &headers);
+        self.compared.extend(equal);
+        self.different = different;
+        let recognised = recognise::recognise(&mut plan.fetch, &headers, &absent);
+        let count = recognised.len() as u64;
+        let sighted = recognised.into_iter().map(|(listed, message)| {
+            let sighting = Sighting { account: self.id, listed };
+            Event::Sighted(Sighted { message, sighting, by_header: true })
+        });
+        let events: Vec<Event> = sighted.collect();
+        for some in events.chunks(TOLD_AT_ONCE) {
+            self.door.tell(some.to_vec()).await?;
+        }
+        Ok(count)
+    }
+
+    /// What the account once listed and lists no more, by size, as far as something new has that size.
+    async fn absent(&self, plan: &mut Plan) -> Result<HashMap<u64, Vec<Known>>, Error> {
+        let wanted: HashSet<u64> = plan.fetch.iter().filter_map(|(_, listed)| listed.listed_bytes).collect();
+        let mut absent: HashMap<u64, Vec<Known>> = HashMap::new();
+        for row in &plan.absent {
+            if let Some(size) = row.listed.listed_bytes.filter(|size| wanted.contains(size)) {
+                absent.entry(size).or_default().push(row.clone());
+            }
+        }
+        let (catalog, id) = (self.door.holds.catalog.clone(), self.id);
+        blocking(move || {
+            for size in catalog.absent_sizes(&id)?.intersection(&wanted) {
+                absent.entry(*size).or_default().extend(catalog.absent(&id, *size)?);
+            }
+            Ok(absent)
+        })
+        .await
+    }
+
+    /// The header blocks of these messages, as far as the server tells them.
+    async fn headers(
+        &mut self,
+        session: &mut Session,
+        numbers: impl IntoIterator<Item = u32>,
+    ) -> Result<Headers, Error> {
+        session.retrieve_headers(numbers);
+        let mut headers = Headers::new();
+        let (mut block, mut refused) = (Vec::new(), 0);
+        loop {
+            if *self.stop.borrow() {
+                session.stop_retrieving();
+            }
+            match session.next().await? {
+                None => return Ok(headers),
+                Some(Retrieved::Begin { .. }) => block.clear(),
+                Some(Retrieved::Chunk(octets)) => block.extend_from_slice(octets),
+                Some(Retrieved::End { number, .. }) => {
+                    headers.insert(number, Header::of(message::header_block(&block)));
+                }
+                Some(Retrieved::TooLarge { .. }) => {}
+                Some(Retrieved::Refused { .. }) => {
+                    refused += 1;
+                    // A server that knows no TOP refuses them all.
+                    if headers.is_empty() && refused == REFUSALS {
+                        session.stop_retrieving();
+                        self.manner.headers &= session.capabilities().top();
+                    }
+                }
+            }
+        }
+    }
+
+    /// As much as one session takes; the rest waits for the next.
+    fn portion(&mut self, mut fetch: Vec<(pop3::Retrieve, Listed)>) -> Vec<(pop3::Retrieve, Listed)> {
+        let mut bytes = 0_u64;
+        let within = fetch.iter().take(SESSION_MESSAGES).take_while(|(retrieve, _)| {
+            let before = bytes;
+            bytes = bytes.saturating_add(retrieve.size_hint.unwrap_or(0));
+            before < SESSION_BYTES
+        });
+        let upto = within.count();
+        for (_, listed) in fetch.drain(upto..) {
+            self.next = Next::More;
+            self.record.miss(listed, Fate::Deferred, "the next session fetches it".to_owned());
+        }
+        fetch
+    }
+
+    /// What became of a message that was fetched, its octets new to the archive or not.
+    pub(super) fn came(&mut self, number: u32, kept: &Kept) {
+        self.compared.insert(number);
+        match kept.fate {
+            Fate::Kept => self.record.counts.kept += 1,
+            _ => self.record.counts.duplicates += 1,
+        }
+        match self.different.get(&number) {
+            Some(taken_for) if *taken_for == kept.id => self.false_alarms += 1,
+            Some(_) => self.true_alarms += 1,
+            None => {}
+        }
+    }
+
+    /// Deletes what the policy wants gone and ends the session. Only what was compared in this session, where the server
+    /// lets us compare: its unique-id may mean another message by now.
+    async fn clear(&mut self, mut session: Session, known: Vec<AlreadyKept>) -> Result<(), Error> {
+        let now = self.door.holds.clock.now();
+        let wanted: Vec<Wanted> = known
+            .into_iter()
+            .filter(|kept| !self.manner.headers || self.compared.contains(&kept.number))
+            .filter_map(|kept| {
+                let reason = wants_deleted(self.account, &kept, now)?;
+                let sighting = Sighting { account: self.id, listed: kept.listed };
+                Some(Wanted { number: kept.number, sighting, archived: kept.archived, reason })
+            })
+            .collect();
+        let accepted = clear::clear(&mut session, self.door, wanted).await?;
+        match session.quit().await? {
+            Quit::Committed => self.record.counts.deleted = accepted,
+            Quit::Refused(reply) => telemetry::quit_refused(&self.account.name, &reply.to_string()),
+        }
+        Ok(())
+    }
+}
