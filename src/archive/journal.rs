@@ -153,6 +153,22 @@ pub fn check_message(proven: &Proven, octets: &[u8]) -> Result<(), Error> {
     Err(Error::OtherMessage { proven, given })
 }
 
+/// A proof, for programs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ProofShown {
+    pub index: u64,
+    /// The id of the message that the entry is about, where one was asked for.
+    pub message: Option<String>,
+    /// The `tlog-proof@v1` document, which `poplar journal check` takes from a file.
+    pub proof: String,
+}
+
+impl From<&Proof> for ProofShown {
+    fn from(proof: &Proof) -> Self {
+        Self { index: proof.index(), message: proof.message().map(|id| id.to_string()), proof: proof.to_text() }
+    }
+}
+
 /// What a proof came to, for programs.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ProvenShown {
@@ -160,6 +176,7 @@ pub struct ProvenShown {
     pub index: u64,
     /// Of the tree under the checkpoint.
     pub size: u64,
+    /// The entry, as it stands in the log.
     pub leaf: Value,
     /// The id of the message that the entry is about.
     pub message: Option<String>,

@@ -9,7 +9,7 @@ mod status;
 mod verify;
 
 pub use error::Error;
-pub use journal::{EntryShown, Head, Proved, ProvenShown, check_message, check_proof, read_key};
+pub use journal::{EntryShown, Head, ProofShown, Proved, ProvenShown, check_message, check_proof, read_key};
 pub use search::{Hit, Order, Results, Search, Skipped};
 pub use show::{Access, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
 pub use status::{AccountStatus, Backlogs, ScannerStatus, StageStatus, Stages, Status};

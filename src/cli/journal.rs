@@ -108,11 +108,16 @@ fn line(entry: &EntryShown) -> String {
 }
 
 fn prove(context: &Context, what: &Proved, output: Option<PathBuf>) -> anyhow::Result<Code> {
-    let proof = context.archive()?.prove(what)?.to_text();
-    match output {
-        None => print(&proof)?,
-        Some(path) => files::publish(&path, proof.as_bytes())
-            .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?,
+    let proof = context.archive()?.prove(what)?;
+    let text = proof.to_text();
+    if let Some(path) = &output {
+        files::publish(path, text.as_bytes())
+            .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
+    }
+    if context.json {
+        print_json(&archive::ProofShown::from(&proof))?;
+    } else if output.is_none() {
+        print(&text)?;
     }
     Ok(Code::Well)
 }

@@ -74,6 +74,16 @@ impl Proof {
         self
     }
 
+    /// The entry that the proof is about.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The message it opens the commitment to; believe it after [`Proof::check`].
+    pub fn message(&self) -> Option<BlobId> {
+        self.extra.message.as_ref().map(|opening| opening.id)
+    }
+
     /// The leaf that the proof is about; believe it after [`Proof::check`].
     pub fn leaf(&self) -> &str {
         &self.extra.leaf

@@ -162,6 +162,23 @@ fn show_tells_all_that_is_known_of_a_message() {
 }
 
 #[test]
+fn a_proof_is_a_file_for_people_and_a_document_for_programs() {
+    let archive = archive();
+    let clean = id(&clean_mail());
+    let proof = archive.path("proof");
+    let written = archive.well(&["journal", "prove", &clean, "-o", proof.to_str().unwrap()]);
+    assert!(written.stdout.is_empty(), "{written}");
+    let shown = archive.json(&["journal", "prove", &clean]);
+    assert_eq!((&shown["message"], &shown["proof"]), (&clean.clone().into(), &text(&proof).into()));
+    let checked = archive.json(&["journal", "check", proof.to_str().unwrap()]);
+    assert_eq!((&checked["index"], &checked["message"]), (&shown["index"], &clean.into()), "{checked}");
+}
+
+fn text(file: &std::path::Path) -> String {
+    fs::read_to_string(file).unwrap()
+}
+
+#[test]
 fn what_cannot_be_shown_is_explained() {
     let archive = Archive::new();
     archive.run(&["show", "0123abcd"]).assert_said(1, "there is no archive in");
