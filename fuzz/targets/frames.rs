@@ -7,7 +7,7 @@ use poplar::store::{self, Extent, Location, Reader};
 fuzz_target!(|octets: &[u8]| {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("00000001.open"), octets).unwrap();
-    let whole = store::whole_extent(folder.path(), 1);
+    let whole = store::whole_extent(folder.path(), 1, None);
     let reader = Reader::new(folder.path());
     let all = Extent { pack: 1, bytes: octets.len() as u64, records: u32::MAX };
     let mut met = Vec::new();

@@ -27,7 +27,7 @@ fuzz_target!(|input: (u16, u8, &[u8])| {
     assert_eq!(std::fs::read(&path).unwrap()[..committed], octets[..committed], "what counts was changed");
     assert_eq!(durable[0].id(), BlobId::of(b"fresh"));
     let read = Reader::new(&packs).open(durable[0].location()).and_then(Blob::octets);
-    // In a pack whose committed part is damaged nothing behind the damage can be found.
+    // In a pack whose committed part is not what its extent says nothing need be found behind it.
     if durable[0].location().pack != 1 {
         assert_eq!(read.unwrap(), b"fresh");
     }

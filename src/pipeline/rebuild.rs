@@ -112,26 +112,20 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Enters a pack. How far an open one counts, its frames say: as far as they are whole, and the checkpoint, which
-    /// knows how far they must be.
+    /// Enters a pack. How far an open one counts, the checkpoint says; and behind that its frames, as far as they are
+    /// whole.
     fn pack(&mut self, number: u64, is_sealed: bool) -> Result<PackRow, Error> {
         let (row, parts) = if is_sealed {
             let sealed = store::read_sealed(self.packs, number)?;
             let parts = sealed.parts.iter().map(|part| (part.id, part.location.ordinal)).collect();
             (pack_row(number, (sealed.bytes, sealed.records), Some(sealed.bytes)), parts)
         } else {
-            let Extent { bytes, records, .. } = store::whole_extent(self.packs, number)?;
-            let marks = self.log.as_ref().map(|log| log.checkpoint().packs().to_vec()).unwrap_or_default();
-            let committed = match marks.iter().find(|mark| mark.pack == number && mark.bytes > bytes) {
-                // What is damaged counts all the same: behind what counts, the next start cuts.
-                Some(mark) => {
-                    let problem = format!("its frames are whole up to byte {bytes}; {} were committed", mark.bytes);
-                    self.damage(format!("pack {number}"), problem);
-                    (mark.bytes, mark.records)
-                }
-                None => (bytes, records),
-            };
-            (pack_row(number, committed, None), Vec::new())
+            let signed = self.log.as_ref().map(|log| log.checkpoint().packs().to_vec()).unwrap_or_default();
+            let signed = signed.iter().find(|mark| mark.pack == number);
+            // What is damaged there counts all the same: behind what counts, the next start cuts.
+            let signed = signed.map(|mark| Extent { pack: number, bytes: mark.bytes, records: mark.records });
+            let Extent { bytes, records, .. } = store::whole_extent(self.packs, number, signed.as_ref())?;
+            (pack_row(number, (bytes, records), None), Vec::new())
         };
         self.catalog.pack(&row, &parts)?;
         Ok(row)

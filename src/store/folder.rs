@@ -61,20 +61,22 @@ fn pack_of(path: &Path) -> Option<(u64, PackKind)> {
     Some((path.file_stem()?.to_str()?.parse().ok()?, kind))
 }
 
-/// How far an open pack can be read: every frame up to there is whole, and so is the last record. For a catalog that is
-/// made anew; without one, the torn end of a batch and damage look alike.
-pub fn whole_extent(folder: &Path, number: u64) -> Result<Extent, Error> {
+/// How far an open pack counts, for a catalog that is made anew: as far as `signed`, which a checkpoint says, whatever is
+/// damaged there; and behind it as far as every frame is whole, and the last record. Beyond, the torn end of a batch and
+/// damage look alike.
+pub fn whole_extent(folder: &Path, number: u64, signed: Option<&Extent>) -> Result<Extent, Error> {
     let pack = PackFile::open(open_path(folder, number), number, PackKind::Open)?;
-    let mut whole = Extent { pack: number, bytes: PACK_HEADER_BYTES as u64, records: 0 };
-    let (mut at, mut records, mut missing) = (whole.bytes, 0, 0);
+    let empty = Extent { pack: number, bytes: PACK_HEADER_BYTES as u64, records: 0 };
+    let mut whole = signed.copied().unwrap_or(empty);
+    let (mut at, mut records, mut missing) = (whole.bytes, whole.records, 0);
     while let Some((frame, plain)) = pack.whole_frame(at)? {
         missing = match frame.kind {
             FrameKind::Records if missing == 0 && frame.first_ordinal == records => {
-                records += frame.records;
+                records = frame.next_ordinal();
                 let Ok(missing) = missing_behind(&plain, frame.records) else { break };
                 missing
             }
-            FrameKind::Continuation if plain.len() as u64 <= missing => missing - plain.len() as u64,
+            FrameKind::Continuation if (1..=missing).contains(&(plain.len() as u64)) => missing - plain.len() as u64,
             _ => break,
         };
         at = frame.end();

@@ -18,7 +18,7 @@ pub(super) const RECORD_HEADER_BYTES: usize = 48;
 
 const OPEN_MAGIC: &[u8; 8] = b"POPLARPK";
 const SEALED_MAGIC: &[u8; 8] = b"POPLARSP";
-const FRAME_MAGIC: &[u8; 4] = b"PFRM";
+pub(super) const FRAME_MAGIC: &[u8; 4] = b"PFRM";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PackKind {

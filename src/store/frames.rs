@@ -6,15 +6,18 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::damage::Damage;
 use super::format::{
-    Codec, FRAME_HEADER_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackHeader, PackKind, RECORD_HEADER_BYTES,
-    RecordHeader, RecordKind,
+    Codec, FRAME_HEADER_BYTES, FRAME_MAGIC, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackHeader, PackKind,
+    RECORD_HEADER_BYTES, RecordHeader, RecordKind,
 };
-use super::{Error, Location, Stored};
+use super::{Error, Extent, Location, Stored};
 use crate::mail::Hasher;
 
 /// How much of a frame is read at a time where not all of it is needed.
 const EXCERPT_READ_BYTES: usize = 64 << 10;
+/// What a search reads at one time.
+const SEARCH_BYTES: usize = 1 << 16;
 
 #[derive(Debug)]
 pub(super) struct PackFile {
@@ -129,6 +132,48 @@ impl PackFile {
         }
     }
 
+    /// Where to go on behind damage: the next frame of records from `offset` on whose ordinals begin with `ordinal` or
+    /// later. Headers that are whole lead from frame to frame; behind one that is not, the next whole frame is searched.
+    pub(super) fn resume(&self, offset: u64, upto: u64, ordinal: u32) -> Result<Option<FrameHeader>, Error> {
+        let mut at = offset;
+        while at < upto {
+            let frame = match self.frame_at(at) {
+                Ok(frame) => Some(frame),
+                Err(Error::Damaged { .. }) => self.search(at, upto)?,
+                Err(error) => return Err(error),
+            };
+            let Some(frame) = frame else { break };
+            if frame.kind == FrameKind::Records && frame.first_ordinal >= ordinal {
+                return Ok(Some(frame));
+            }
+            at = frame.end();
+        }
+        Ok(None)
+    }
+
+    /// The first whole frame between two places. Nothing but its place, and the checksums of header and octets, tell it
+    /// from octets that look like one.
+    fn search(&self, from: u64, upto: u64) -> Result<Option<FrameHeader>, Error> {
+        let upto = upto.min(self.length()?);
+        let mut octets = vec![0; SEARCH_BYTES];
+        let mut at = from;
+        while at + (FRAME_HEADER_BYTES as u64) <= upto {
+            let length = usize::try_from(upto - at).unwrap_or(usize::MAX).min(SEARCH_BYTES);
+            self.read_at(&mut octets[..length], at)?;
+            let begins = octets[..length].windows(FRAME_MAGIC.len()).enumerate();
+            for (nth, _) in begins.filter(|(_, octets)| octets == FRAME_MAGIC) {
+                match self.whole_frame(at + nth as u64) {
+                    Ok(Some((frame, _))) if frame.end() <= upto => return Ok(Some(frame)),
+                    // A version in octets that look like a frame says nothing.
+                    Ok(_) | Err(Error::Newer { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            at += (length - FRAME_MAGIC.len() + 1) as u64;
+        }
+        Ok(None)
+    }
+
     /// Whether a whole frame stands at `offset`.
     pub(super) fn has_frame_at(&self, offset: u64) -> bool {
         self.frame_at(offset).and_then(|frame| self.payload(&frame)).is_ok()
@@ -183,6 +228,11 @@ impl FrameHeader {
     pub(super) fn end(&self) -> u64 {
         self.offset + FRAME_HEADER_BYTES as u64 + u64::from(self.stored_bytes)
     }
+
+    /// The ordinal that follows its last record.
+    pub(super) const fn next_ordinal(&self) -> u32 {
+        self.first_ordinal.saturating_add(self.records)
+    }
 }
 
 /// Walks over all records of a part of an open pack and hashes them.
@@ -190,7 +240,14 @@ pub(super) struct Frames<'a> {
     pack: &'a PackFile,
     offset: u64,
     upto: u64,
+    /// How many records there are up to there, where that is known.
+    records: Option<u32>,
+    /// The ordinal with which the next frame has to begin; unknown where the walk begins in the middle of a pack.
+    next: Option<u32>,
+    /// The ordinal of the next record to show.
+    met: Option<u32>,
     only: Option<RecordKind>,
+    damage: Damage,
 }
 
 /// A record met on a walk.
@@ -208,28 +265,54 @@ pub struct Walked<'a> {
 pub(super) const WRONG_HASH: &str = "its octets do not have their hash";
 
 impl<'a> Frames<'a> {
-    pub(super) const fn new(pack: &'a PackFile, from: u64, upto: u64) -> Self {
-        Self { pack, offset: from, upto, only: None }
+    pub(super) fn new(pack: &'a PackFile, from: u64, upto: u64) -> Self {
+        let first = (from == PACK_HEADER_BYTES as u64).then_some(0);
+        let damage = Damage::default();
+        Self { pack, offset: from, upto, records: None, next: first, met: first, only: None, damage }
+    }
+
+    /// All that counts of a pack.
+    pub(super) fn committed(pack: &'a PackFile, extent: &Extent) -> Self {
+        Self { records: Some(extent.records), ..Self::new(pack, PACK_HEADER_BYTES as u64, extent.bytes) }
     }
 
     /// Hashes the records of one kind only; the others count as intact.
-    pub(super) const fn hashing_only(self, kind: RecordKind) -> Self {
+    pub(super) fn hashing_only(self, kind: RecordKind) -> Self {
         Self { only: Some(kind), ..self }
     }
 
-    /// Shows every record to `visit`. Stops at the first frame that cannot be read: what lies behind it has no known
-    /// place.
+    /// Shows every record to `visit` whose place is known, and goes on behind damage: the error at the end names each
+    /// place, and the ordinals of the records that were not shown.
     pub(super) fn walk(mut self, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(), Error> {
-        let mut ordinal = None;
         while self.offset < self.upto {
-            let (frame, plain) = self.next_frame()?;
-            let expected = ordinal.unwrap_or(frame.first_ordinal);
-            if frame.kind != FrameKind::Records || frame.first_ordinal != expected {
-                return Err(self.damaged(&frame, "not the frame that follows here"));
+            match self.frame(visit) {
+                Ok(()) => {}
+                Err(Error::Damaged { offset, problem, .. }) => self.skip(offset, problem)?,
+                Err(error) => return Err(error),
             }
-            self.records(&frame, &plain, visit)?;
-            ordinal = Some(frame.first_ordinal + frame.records);
         }
+        self.damage.named(&self.pack.path)
+    }
+
+    fn frame(&mut self, visit: &mut dyn FnMut(Walked<'_>)) -> Result<(), Error> {
+        let frame = self.pack.frame_at(self.offset)?;
+        if frame.kind != FrameKind::Records || self.next.is_some_and(|next| next != frame.first_ordinal) {
+            return Err(self.damaged(&frame, "not the frame that follows here"));
+        }
+        self.offset = frame.end();
+        self.next = Some(frame.next_ordinal());
+        self.met = Some(frame.first_ordinal);
+        let plain = self.pack.payload(&frame)?;
+        self.records(&frame, &plain, visit)
+    }
+
+    /// Finds where to go on behind damage.
+    fn skip(&mut self, offset: u64, problem: String) -> Result<(), Error> {
+        let found = self.pack.resume(self.offset, self.upto, self.next.unwrap_or(0))?;
+        let first_ordinal = found.map(|frame| frame.first_ordinal);
+        self.offset = found.map_or(self.upto, |frame| frame.offset);
+        self.damage.add(offset, problem, (self.met, first_ordinal.or(self.records)));
+        (self.next, self.met) = (first_ordinal, first_ordinal);
         Ok(())
     }
 
@@ -238,7 +321,7 @@ impl<'a> Frames<'a> {
         for nth in 0..frame.records {
             let header = record_header(plain, at).map_err(|problem| self.damaged(frame, &problem))?;
             at += RECORD_HEADER_BYTES;
-            let location = Location { pack: self.pack.number(), ordinal: frame.first_ordinal + nth };
+            let location = Location { pack: self.pack.number(), ordinal: frame.first_ordinal.saturating_add(nth) };
             let stored = Stored { kind: header.kind, id: header.id, size_bytes: header.size_bytes, location };
             let here = usize::try_from(header.size_bytes).unwrap_or(usize::MAX).min(plain.len() - at);
             let octets = &plain[at..at + here];
@@ -246,11 +329,15 @@ impl<'a> Frames<'a> {
             let mut hasher = self.only.is_none_or(|only| only == header.kind).then(Hasher::new);
             hash(&mut hasher, octets);
             let whole = here as u64 == header.size_bytes;
-            if !whole {
-                if nth + 1 != frame.records {
-                    return Err(self.damaged(frame, "a record runs over the next one"));
+            if !whole && nth + 1 != frame.records {
+                return Err(self.damaged(frame, "a record runs over the next one"));
+            }
+            self.met = Some(location.ordinal.saturating_add(1));
+            if let Err(error) = self.rest(&mut hasher, header.size_bytes - here as u64) {
+                if let Error::Damaged { problem, .. } = &error {
+                    visit(Walked { stored, intact: false, octets: None, problem: Some(problem) });
                 }
-                self.rest(&mut hasher, header.size_bytes - here as u64)?;
+                return Err(error);
             }
             let intact = hasher.is_none_or(|hasher| hasher.finish() == header.id);
             let problem = (!intact).then_some(WRONG_HASH);
@@ -264,20 +351,16 @@ impl<'a> Frames<'a> {
 
     fn rest(&mut self, hasher: &mut Option<Hasher>, mut missing: u64) -> Result<(), Error> {
         while missing > 0 {
-            let (frame, plain) = self.next_frame()?;
-            if frame.kind != FrameKind::Continuation || plain.is_empty() || plain.len() as u64 > missing {
+            let frame = self.pack.frame_at(self.offset)?;
+            let plain_bytes = u64::from(frame.plain_bytes);
+            if frame.kind != FrameKind::Continuation || plain_bytes == 0 || plain_bytes > missing {
                 return Err(self.damaged(&frame, "not the continuation that belongs here"));
             }
-            hash(hasher, &plain);
-            missing -= plain.len() as u64;
+            self.offset = frame.end();
+            hash(hasher, &self.pack.payload(&frame)?);
+            missing -= plain_bytes;
         }
         Ok(())
-    }
-
-    fn next_frame(&mut self) -> Result<(FrameHeader, Vec<u8>), Error> {
-        let frame = self.pack.frame_at(self.offset)?;
-        self.offset = frame.end();
-        Ok((frame, self.pack.payload(&frame)?))
     }
 
     fn damaged(&self, frame: &FrameHeader, problem: &str) -> Error {

@@ -3,6 +3,7 @@
 
 mod blob;
 mod blocks;
+mod damage;
 mod error;
 mod folder;
 mod format;

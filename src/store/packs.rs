@@ -1,12 +1,13 @@
 //! The packs of a folder, held open and found by number, whether they grow or are sealed.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blob::Blob;
 use super::folder::{open_path, sealed_path};
-use super::format::{FrameKind, PACK_HEADER_BYTES, PackKind, RECORD_HEADER_BYTES};
+use super::format::{FrameHeader, FrameKind, PACK_HEADER_BYTES, PackKind, RECORD_HEADER_BYTES};
 use super::frames::{Frame, PackFile, record_header};
 use super::recent::Recent;
 use super::recipe::{Rebuilt, Reference};
@@ -48,6 +49,10 @@ pub(super) struct OpenPack {
 struct KnownFrames {
     frames: Vec<Frame>,
     end: u64,
+    /// The ordinal that has to follow.
+    next: u32,
+    /// Records whose frames could not be found: their ordinals, and where they should stand.
+    lost: Vec<(Range<u32>, u64)>,
 }
 
 impl Packs {
@@ -157,6 +162,17 @@ impl Packs {
     }
 }
 
+impl KnownFrames {
+    fn take(&mut self, header: &FrameHeader) {
+        self.end = header.end();
+        if header.kind == FrameKind::Records && header.first_ordinal >= self.next {
+            let FrameHeader { offset, first_ordinal, records, .. } = *header;
+            self.frames.push(Frame { offset, first_ordinal, records });
+            self.next = header.next_ordinal();
+        }
+    }
+}
+
 /// Sealing gives a pack its new name before it takes the old one away: whoever finds neither looks once more.
 fn find_pack(folder: &Path, location: Location) -> Result<Pack, Error> {
     let number = location.pack;
@@ -178,7 +194,7 @@ impl Pack {
 
     pub(super) fn open(folder: &Path, number: u64) -> Result<Self, Error> {
         let file = Arc::new(PackFile::open(open_path(folder, number), number, PackKind::Open)?);
-        let known = KnownFrames { frames: Vec::new(), end: PACK_HEADER_BYTES as u64 };
+        let known = KnownFrames { frames: Vec::new(), end: PACK_HEADER_BYTES as u64, next: 0, lost: Vec::new() };
         Ok(Self::Open(Arc::new(OpenPack { file, known: Mutex::new(known) })))
     }
 
@@ -194,24 +210,35 @@ impl OpenPack {
     /// The frame in which a record begins, reading headers onward as far as needed.
     fn find(&self, location: Location) -> Result<Frame, Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        while known.frames.last().is_none_or(|frame| frame.first_ordinal + frame.records <= location.ordinal) {
-            let header = match self.file.frame_at(known.end) {
-                Ok(header) => header,
+        while known.next <= location.ordinal {
+            match self.file.frame_at(known.end) {
+                Ok(header) => known.take(&header),
                 Err(Error::Damaged { .. }) if self.ends_at(known.end) => return Err(Error::NoRecord(location)),
+                Err(damage @ Error::Damaged { .. }) => self.skip(&mut known, location, damage)?,
                 Err(error) => return Err(error),
-            };
-            known.end = header.end();
-            if header.kind == FrameKind::Records {
-                let (first_ordinal, records) = (header.first_ordinal, header.records);
-                known.frames.push(Frame { offset: header.offset, first_ordinal, records });
             }
         }
         let after = known.frames.partition_point(|frame| frame.first_ordinal <= location.ordinal);
-        let frame = after.checked_sub(1).and_then(|at| known.frames.get(at));
-        frame
-            .copied()
-            .filter(|frame| location.ordinal < frame.first_ordinal + frame.records)
-            .ok_or(Error::NoRecord(location))
+        let frame = after.checked_sub(1).and_then(|at| known.frames.get(at)).copied();
+        frame.filter(|frame| location.ordinal - frame.first_ordinal < frame.records).ok_or_else(|| {
+            match known.lost.iter().find(|(ordinals, _)| ordinals.contains(&location.ordinal)) {
+                Some((_, offset)) => self.file.frame_at(*offset).err().unwrap_or(Error::NoRecord(location)),
+                None => Error::NoRecord(location),
+            }
+        })
+    }
+
+    /// Goes on behind a damaged header, if the record can lie there. A frame behind it, with nothing committed in it, is
+    /// not kept in mind.
+    fn skip(&self, known: &mut KnownFrames, location: Location, damage: Error) -> Result<(), Error> {
+        match self.file.resume(known.end, u64::MAX, known.next)? {
+            Some(header) if header.first_ordinal <= location.ordinal => {
+                known.lost.push((known.next..header.first_ordinal, known.end));
+                known.take(&header);
+                Ok(())
+            }
+            _ => Err(damage),
+        }
     }
 
     fn ends_at(&self, offset: u64) -> bool {

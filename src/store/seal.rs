@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::blocks::{Blocks, NO_HASH};
 use super::folder::sealed_path;
-use super::format::{PACK_HEADER_BYTES, PackHeader, PackKind};
+use super::format::{PackHeader, PackKind};
 use super::frames::{Frames, WRONG_HASH};
 use super::packs::{Pack, Packs};
 use super::recipe::{self, HEAD_BYTES, REFERENCE_BYTES, Reference};
@@ -13,7 +13,7 @@ use super::runs::{self, Run};
 use super::sealed::{Sealed, SealedPack};
 use super::table::{Form, Row, Trailer};
 use super::walk::{self, Walked};
-use super::{Error, Extent, Location, Packed, RecordKind, Stored};
+use super::{Error, Location, Packed, RecordKind, Stored};
 use crate::files::{self, Draft, Mutant};
 use crate::mail::BlobId;
 
@@ -191,10 +191,11 @@ impl<'a> Rewriting<'a> {
         };
         match (source, packed) {
             (Pack::Sealed(pack), _) => walk::sealed_records(&packs, pack, chosen, &mut visit)?,
-            (Pack::Open(pack), Packed::Open(Extent { bytes, records, .. })) => {
-                Frames::new(&pack.file, PACK_HEADER_BYTES as u64, *bytes).hashing_only(kind).walk(&mut visit)?;
-                if outcome.is_ok() && met != *records {
-                    return Err(Error::damaged(&pack.file.path, *bytes, format!("{met} records instead of {records}")));
+            (Pack::Open(pack), Packed::Open(extent)) => {
+                Frames::committed(&pack.file, extent).hashing_only(kind).walk(&mut visit)?;
+                if outcome.is_ok() && met != extent.records {
+                    let problem = format!("{met} records instead of {}", extent.records);
+                    return Err(Error::damaged(&pack.file.path, extent.bytes, problem));
                 }
             }
             (Pack::Open(_), Packed::Sealed(_)) => {}

@@ -9,7 +9,7 @@ use super::packs::{Pack, Packs};
 use super::recipe;
 use super::sealed::SealedPack;
 use super::table::{Form, Row};
-use super::{Error, Extent, Location, Packed, Stored};
+use super::{Error, Location, Packed, Stored};
 
 /// Every record, and of a sealed pack every bit.
 pub(super) fn every_record(
@@ -29,11 +29,10 @@ pub(super) fn every_record(
 
 /// As far as the catalog says; all of it where the catalog took it for sealed.
 fn open_frames<'a>(file: &'a PackFile, packed: &Packed) -> Frames<'a> {
-    let upto = match packed {
-        Packed::Open(Extent { bytes, .. }) => *bytes,
-        Packed::Sealed(_) => u64::MAX,
-    };
-    Frames::new(file, PACK_HEADER_BYTES as u64, upto)
+    match packed {
+        Packed::Open(extent) => Frames::committed(file, extent),
+        Packed::Sealed(_) => Frames::new(file, PACK_HEADER_BYTES as u64, u64::MAX),
+    }
 }
 
 /// The records of a sealed pack that `chosen` names, block after block.

@@ -67,6 +67,27 @@ fn another_program_finds_flipped_bits() {
     }
 }
 
+#[test]
+fn another_program_finds_what_lies_behind_damage() {
+    let mut archive = Archive::new();
+    let mut ends = Vec::new();
+    for message in [&b"one"[..], b"two", b"three"] {
+        archive.append(&[message], &[]);
+        ends.push(usize::try_from(archive.extents[&1].bytes).unwrap());
+    }
+    let path = archive.pack("00000001.open");
+    let whole = fs::read(&path).unwrap();
+    for at in [ends[0] + 1, ends[0] + 10, ends[1] - 1] {
+        let mut octets = whole.clone();
+        octets[at] ^= 4;
+        fs::write(&path, octets).unwrap();
+        let checked = read_packs(&archive.folder(), &["check"]);
+        assert!(!checked.status.success() && text(&checked.stderr).contains(&format!("frame at {}", ends[0])));
+        let shown = read_packs(&archive.folder(), &["cat", &BlobId::of(b"three").to_string()]);
+        assert_eq!(text(&shown.stdout), "three", "octet {at}: {}", text(&shown.stderr));
+    }
+}
+
 fn read_packs(folder: &Path, arguments: &[&str]) -> Output {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/read-packs");
     Command::new(program).arg(folder).args(arguments).output().unwrap()

@@ -1,5 +1,6 @@
 #![expect(clippy::disallowed_methods, reason = "tests damage files as accidents do")]
 
+mod damage;
 mod sealing;
 mod shapes;
 

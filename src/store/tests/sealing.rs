@@ -305,14 +305,14 @@ fn the_whole_of_an_open_pack_ends_where_a_record_does() {
     let mut bench = Bench::new();
     bench.append(&[message(b"one"), message(b"two")]);
     let whole = bench.committed[0];
-    assert_eq!(whole_extent(&bench.packs(), 1).unwrap(), whole);
+    assert_eq!(whole_extent(&bench.packs(), 1, None).unwrap(), whole);
     bench.append(&[message(&noise(2 << 20, 6))]);
     let longer = bench.committed[0];
-    assert_eq!(whole_extent(&bench.packs(), 1).unwrap(), longer);
+    assert_eq!(whole_extent(&bench.packs(), 1, None).unwrap(), longer);
     for cut in [longer.bytes - 1, whole.bytes + 1_200_000, whole.bytes + 20, whole.bytes] {
         let file = fs::OpenOptions::new().write(true).open(bench.file("00000001.open")).unwrap();
         file.set_len(cut).unwrap();
-        assert_eq!(whole_extent(&bench.packs(), 1).unwrap(), whole, "cut at {cut}");
+        assert_eq!(whole_extent(&bench.packs(), 1, None).unwrap(), whole, "cut at {cut}");
     }
 }
 

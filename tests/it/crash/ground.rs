@@ -30,7 +30,7 @@ pub(crate) fn assert_ground_has_all(lab: &Lab) {
     for files in store::packs(&folder).unwrap() {
         let packed = match files.sealed {
             true => Packed::Sealed(files.pack),
-            false => Packed::Open(store::whole_extent(&folder, files.pack).unwrap()),
+            false => Packed::Open(store::whole_extent(&folder, files.pack, None).unwrap()),
         };
         let mut visit = |walked: store::WalkedRecord<'_>| intact.extend(walked.intact.then_some(walked.stored.id));
         Reader::new(&folder).walk(packed, &mut visit).unwrap();

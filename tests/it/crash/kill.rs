@@ -123,7 +123,7 @@ const DRILLS: [Drill; 9] = [
     Drill { flow: &FETCH, places: &WITH_INDEX, all_places: &PLACES, growth: 6, least: 10, least_of_all: 100 },
     Drill { flow: &IMPORT, places: &WITH_INDEX, all_places: &PLACES, growth: 6, least: 10, least_of_all: 250 },
     Drill { flow: &JOURNAL, places: &SIGNING, all_places: &SIGNING, growth: 2, least: 20, least_of_all: 100 },
-    Drill { flow: &SEAL, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 100 },
+    Drill { flow: &SEAL, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 70 },
     Drill { flow: &COMPACTION, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 70 },
     Drill { flow: &REBUILD, places: &REBUILDING, all_places: &REBUILDING, growth: 6, least: 20, least_of_all: 100 },
 ];

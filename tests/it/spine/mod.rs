@@ -6,6 +6,7 @@ mod daemon;
 mod damage;
 mod disk;
 mod fetch;
+mod frames;
 mod import;
 mod readers;
 mod reading;
