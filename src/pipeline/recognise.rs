@@ -99,7 +99,7 @@ pub(super) fn doubtful(known: &[AlreadyKept], doubt: Doubt, is_due: impl Fn(&Alr
     let mut numbers: HashSet<u32> = known.iter().filter(chosen).map(|kept| kept.number).collect();
     let random = || {
         let [first, second, ..] = *Nonce::random().as_bytes();
-        known.get(known.len() * usize::from(u16::from_be_bytes([first, second])) >> 16)
+        known.get((known.len() * usize::from(u16::from_be_bytes([first, second]))) >> 16)
     };
     let spots = [known.first(), known.last()].into_iter().chain((0..SPOT_CHECKS).map(|_| random()));
     numbers.extend(spots.flatten().map(|kept| kept.number));
