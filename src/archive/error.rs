@@ -13,6 +13,8 @@ pub enum Error {
     NoMessage(String),
     #[error("more than one message has an id that begins with {0}; give more digits")]
     Ambiguous(String),
+    #[error("no account {0:?} ever gave mail to this archive; `poplar status` names those that did")]
+    NoAccount(String),
     #[error("message {id} has no part {part}; it has {parts}")]
     NoPart { id: String, part: u32, parts: usize },
     #[error(

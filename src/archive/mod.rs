@@ -3,6 +3,7 @@
 
 mod error;
 mod journal;
+mod ledger;
 mod search;
 mod show;
 mod status;
@@ -10,6 +11,7 @@ mod verify;
 
 pub use error::Error;
 pub use journal::{EntryShown, Head, ProofShown, Proved, ProvenShown, check_message, check_proof, read_key};
+pub use ledger::{LedgerShown, LineShown, SessionShown};
 pub use search::{Hit, Order, Results, Search, Skipped};
 pub use show::{Access, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
 pub use status::{AccountStatus, Backlogs, ScannerStatus, StageStatus, Stages, Status};

@@ -7,7 +7,9 @@ mod demo;
 mod fetch;
 mod import;
 mod journal;
+mod ledger;
 mod outcome;
+mod plan;
 mod rebuild;
 mod restore;
 mod run;
@@ -75,6 +77,10 @@ enum Verb {
     Show(show::Show),
     /// How the archive, its accounts and its scanner are
     Status,
+    /// What became of everything that an account ever listed
+    Ledger(ledger::Ledger),
+    /// What the next session with an account would fetch and delete, and why, without doing it
+    Plan(plan::Plan),
     /// Checks everything against everything
     Verify(verify::Verify),
     /// What happened, and the proofs of it
@@ -145,6 +151,8 @@ pub fn main() -> ExitCode {
         Verb::Search(search) => search.run(&context),
         Verb::Show(show) => show.run(&context),
         Verb::Status => status::run(&context),
+        Verb::Ledger(ledger) => ledger.run(&context),
+        Verb::Plan(plan) => plan.run(&context),
         Verb::Verify(verify) => verify.run(&context),
         Verb::Journal(journal) => journal.run(&context),
         Verb::Seal(seal) => seal.run(&context),

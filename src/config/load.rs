@@ -87,6 +87,15 @@ impl Loaded {
         Ok(self.config.accounts.iter().filter(wanted).collect())
     }
 
+    /// The account of this name.
+    ///
+    /// # Errors
+    /// As those of [`Loaded::accounts`].
+    pub fn account(&self, name: &str) -> Result<&Account, Error> {
+        let found = self.accounts(&[name.to_owned()])?.into_iter().next();
+        found.ok_or_else(|| Error::NoAccounts { file: self.file.clone(), searched: self.searched.clone() })
+    }
+
     /// Looks at the modes of all password files, without reading them. A missing one is no fault here: only its own
     /// account needs it.
     ///

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod import;
 mod marks;
 pub mod owner;
+pub mod plan;
 pub mod pop3_server;
 pub mod rebuild;
 pub mod requests;

@@ -15,6 +15,8 @@ pub(super) struct Plan {
     pub(super) known: Vec<AlreadyKept>,
     /// To be fetched, in the order of the listing: oldest first.
     pub(super) fetch: Vec<(pop3::Retrieve, Listed)>,
+    /// To be fetched although it was told by its header: its octets have to be seen before it may be deleted.
+    pub(super) read: Vec<(pop3::Retrieve, Listed)>,
     /// Listed, but not to be fetched now.
     pub(super) missed: Vec<Missed>,
     /// As `missed`, but the ledger says so already.
@@ -78,9 +80,8 @@ impl Plan {
         if let Some((row, archived)) = ledger.archived(&listed) {
             let since = if archived.by_header { archived.kept } else { row.fate_at };
             let kept = AlreadyKept { number, listed: row.listed.clone(), archived, since, has_twins: false };
-            // What only its header told is read before it may go.
             if archived.by_header && wants_deleted(account, &kept, now).is_some() {
-                self.fetch.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, kept.listed));
+                self.read.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, kept.listed));
             } else {
                 self.known.push(kept);
             }

@@ -201,6 +201,7 @@ impl<'a> Visit<'a> {
         for Missed { listed, fate, reason } in plan.missed.into_iter().chain(plan.vanished) {
             self.record.miss(listed, fate, reason);
         }
+        plan.fetch.append(&mut plan.read);
         let fetch = self.portion(plan.fetch);
         let shortage = Retrieval::new(self).run(session, fetch, &mut listing).await?;
         if self.next == Next::Nothing && self.record.counts.kept >= A_WINDOW {

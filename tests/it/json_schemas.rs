@@ -28,12 +28,16 @@ fn the_schemas_are_those_of_the_program() {
 /// What outsiders rely on may grow and must not shrink.
 #[test]
 fn what_was_promised_is_always_there() {
-    const PROMISED: [(&str, &str, &str); 25] = [
+    const PROMISED: [(&str, &str, &str); 29] = [
         ("backup", "", "messages entries checkpoint packs unchanged linked copied copied_bytes catalog_bytes damage"),
         ("backup", "damage", "object problem"),
         ("journal check", "", "origin index size leaf message"),
         ("journal head", "", "origin size root waiting key checkpoint"),
         ("journal prove", "", "index message proof"),
+        ("ledger", "", "account lines sessions"),
+        ("ledger", "lines", "uidl ordinal listed_bytes fate seen at reason attempts id deleting delete_reason gone"),
+        ("ledger", "sessions", "listed known kept duplicates oversize failed deferred vanished deleted adds_up error"),
+        ("plan", "", "account listed known fetch fetch_bytes delete delete_later leave"),
         ("rebuild", "", "packs entries adopted messages indexed damage interrupted"),
         ("rebuild", "damage", "object problem"),
         ("seal", "", "packs messages recipes raw_bytes before_bytes after_bytes failed interrupted"),
@@ -90,6 +94,8 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<archive::Head>("journal head"),
         of::<Vec<archive::EntryShown>>("journal list"),
         of::<archive::ProofShown>("journal prove"),
+        of::<archive::LedgerShown>("ledger"),
+        of::<daemon::plan::Forecast>("plan"),
         of::<daemon::rebuild::Outcome>("rebuild"),
         of::<daemon::restore::Outcome>("restore"),
         of::<daemon::seal::Outcome>("seal"),

@@ -8,6 +8,7 @@ mod disk;
 mod fetch;
 mod frames;
 mod import;
+mod ledger;
 mod readers;
 mod reading;
 mod scrub;

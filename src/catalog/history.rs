@@ -1,0 +1,95 @@
+use rusqlite::{Row, params};
+
+use super::apply::account_number;
+use super::messages::word;
+use super::{Catalog, Error};
+use crate::mail::event::{Listed, SessionCounts, Uidl};
+use crate::mail::{AccountId, BlobId, Fate, Timestamp};
+
+/// One line that an account once listed, and what became of it.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub listed: Listed,
+    pub fate: Fate,
+    /// When it was listed first.
+    pub seen: Timestamp,
+    /// When it got its fate.
+    pub fate_at: Timestamp,
+    pub reason: Option<String>,
+    /// How often it could not be fetched.
+    pub attempts: u32,
+    /// The message, if it is in the archive.
+    pub message: Option<BlobId>,
+    /// When a DELE was last decided on, and why.
+    pub deleting: Option<(Timestamp, String)>,
+    /// When a listing lacked it.
+    pub gone: Option<Timestamp>,
+}
+
+/// One session with an account's server.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    pub started: Timestamp,
+    pub ended: Timestamp,
+    pub counts: SessionCounts,
+    pub error: Option<String>,
+}
+
+impl Catalog {
+    /// Every line that an account ever listed, in the order of their first listing.
+    pub fn lines(&self, account: &AccountId, visit: &mut dyn FnMut(Line)) -> Result<(), Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT uidl, sighting.ordinal, listed_bytes, fate, seen_ms, fate_ms, reason, attempts, message.id, deleting_ms,
+                    delete_reason, gone_ms
+             FROM sighting LEFT JOIN message ON message.number = sighting.message
+             WHERE sighting.account = ?1 ORDER BY sighting.number",
+        )?;
+        let rows = statement.query_map(params![account_number(&connection, account)?], line)?;
+        rows.into_iter().try_for_each(|line| {
+            visit(line?);
+            Ok(())
+        })
+    }
+
+    /// The last sessions of an account, the latest first.
+    pub fn sessions(&self, account: &AccountId, limit: u32) -> Result<Vec<SessionRow>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT started_ms, ended_ms, counts, error FROM session WHERE account = ?1 ORDER BY number DESC LIMIT ?2",
+        )?;
+        let rows = statement.query_map(params![account_number(&connection, account)?, limit], |row| {
+            let counts: String = row.get(2)?;
+            Ok((row.get(0)?, row.get(1)?, counts, row.get(3)?))
+        })?;
+        let mut sessions = Vec::new();
+        for row in rows {
+            let (started, ended, counts, error) = row?;
+            let counts = serde_json::from_str(&counts).map_err(|error| Error::Unreadable(error.to_string()))?;
+            let (started, ended) = (Timestamp::from_millis(started), Timestamp::from_millis(ended));
+            sessions.push(SessionRow { started, ended, counts, error });
+        }
+        Ok(sessions)
+    }
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
+    let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
+    let id: Option<[u8; 32]> = row.get(8)?;
+    let why: Option<String> = row.get(10)?;
+    Ok(Line {
+        listed: Listed {
+            uidl: Uidl::new(row.get::<_, Vec<u8>>(0)?),
+            ordinal: row.get(1)?,
+            listed_bytes: u64::try_from(row.get::<_, i64>(2)?).ok(),
+        },
+        fate: word(row, 3)?,
+        seen: Timestamp::from_millis(row.get(4)?),
+        fate_at: Timestamp::from_millis(row.get(5)?),
+        reason: row.get(6)?,
+        attempts: row.get(7)?,
+        message: id.map(BlobId::from_bytes),
+        deleting: time(9)?.map(|at| (at, why.unwrap_or_default())),
+        gone: time(11)?,
+    })
+}

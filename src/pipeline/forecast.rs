@@ -1,0 +1,118 @@
+//! What the next session with an account would do, found out without doing it.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::plan::{AlreadyKept, Plan, wants_deleted};
+use super::{Error, login};
+use crate::catalog::{Catalog, Known};
+use crate::config::{Account, AfterArchive, DeleteWhen};
+use crate::mail::event::Listed;
+use crate::mail::{BlobId, Timestamp};
+use crate::net::pop3::{Deadlines, Session};
+
+/// What the next session would do with each line of the server's listing that it would do anything with.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Forecast {
+    pub account: String,
+    /// Messages in the server's listing.
+    pub listed: u64,
+    /// Of those, in the archive already.
+    pub known: u64,
+    pub fetch: Vec<Step>,
+    /// Octets that the server claims for them.
+    pub fetch_bytes: u64,
+    pub delete: Vec<Step>,
+    /// Deletions that the policy wants once something has happened.
+    pub delete_later: Vec<Step>,
+    /// Listed and not to be fetched now.
+    pub leave: Vec<Step>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Step {
+    /// The unique-id; octets outside printable ASCII, and `%`, as `%XX`.
+    pub uidl: String,
+    pub listed_bytes: Option<u64>,
+    /// The message's id, if it is in the archive.
+    #[schemars(with = "Option<String>")]
+    pub id: Option<BlobId>,
+    pub why: String,
+}
+
+/// Logs in, lists, and ends the session again. Nothing is fetched, marked or put on record.
+pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timestamp) -> Result<Forecast, Error> {
+    let known = match catalog {
+        Some(catalog) => match catalog.account(&account.name)? {
+            Some(id) => catalog.known(&id.id)?,
+            None => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    let (endpoint, login) = login::way_in(account).await?;
+    let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
+    let listing = session.list().await?;
+    session.quit().await?;
+    let mut plan = Plan::new(&listing.messages, &known, account, now);
+    plan.fetch.append(&mut plan.read);
+    let waits = plan.still_missed.len();
+    let mut forecast = Forecast {
+        account: account.name.clone(),
+        listed: listing.messages.len() as u64,
+        known: plan.known.len() as u64,
+        fetch_bytes: plan.fetch.iter().filter_map(|(_, listed)| listed.listed_bytes).sum(),
+        fetch: plan.fetch.iter().map(|(_, listed)| Step::of(listed, why_fetched(listed, &known))).collect(),
+        delete: Vec::new(),
+        delete_later: Vec::new(),
+        leave: plan.missed.iter().map(|missed| Step::of(&missed.listed, missed.reason.clone())).collect(),
+    };
+    if waits > 0 {
+        forecast.leave.extend(known.iter().filter(|row| row.archived.is_none()).filter_map(left).take(waits));
+    }
+    for kept in &plan.known {
+        if let Some(why) = wants_deleted(account, kept, now) {
+            forecast.delete.push(Step { id: Some(kept.archived.message.id), ..Step::of(&kept.listed, why) });
+        } else if let Some(why) = later(account, kept) {
+            forecast.delete_later.push(Step { id: Some(kept.archived.message.id), ..Step::of(&kept.listed, why) });
+        }
+    }
+    Ok(forecast)
+}
+
+impl Step {
+    fn of(listed: &Listed, why: String) -> Self {
+        Self { uidl: listed.uidl.to_string(), listed_bytes: listed.listed_bytes, id: None, why }
+    }
+}
+
+fn why_fetched(listed: &Listed, known: &[Known]) -> String {
+    let rows = || known.iter().filter(|row| (&row.listed.uidl, row.listed.ordinal) == (&listed.uidl, listed.ordinal));
+    if let Some(tried) = rows().find(|row| row.archived.is_none() && row.attempts > 0) {
+        return format!("again, it {} {} times", tried.fate, tried.attempts);
+    }
+    if rows().any(|row| row.archived.is_some()) {
+        return "its unique-id stood for a message of another size, or for one of which only the header was seen"
+            .to_owned();
+    }
+    "new; not fetched if its size and header are those of mail that the server lists no more".to_owned()
+}
+
+fn left(row: &Known) -> Option<Step> {
+    (row.attempts > 0 || row.fate == crate::mail::Fate::Oversize)
+        .then(|| Step::of(&row.listed, format!("{}; it is tried again later", row.fate)))
+}
+
+/// What a deletion still waits for.
+fn later(account: &Account, kept: &AlreadyKept) -> Option<String> {
+    let stage = match account.delete_when {
+        DeleteWhen::Indexed if !kept.archived.is_indexed => "it is indexed",
+        DeleteWhen::Scanned | DeleteWhen::Indexed if !kept.archived.verdict.is_final() => "it is scanned",
+        _ => "",
+    };
+    match account.after_archive {
+        AfterArchive::Keep => None,
+        AfterArchive::Delete => Some(format!("once {stage}")),
+        AfterArchive::DeleteAfter(wait) if stage.is_empty() => Some(format!("after {}", kept.since.after(wait))),
+        AfterArchive::DeleteAfter(wait) => Some(format!("after {}, once {stage}", kept.since.after(wait))),
+    }
+}
