@@ -40,11 +40,21 @@ impl Catalog {
         )?;
         let found: Option<(i64, String)> =
             statement.query_row(params![], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        found
-            .map(|(at, damage)| {
-                let damage = serde_json::from_str(&damage).map_err(|error| Error::Unreadable(error.to_string()))?;
-                Ok(Check { at: Timestamp::from_millis(at), damage })
-            })
-            .transpose()
+        found.map(read).transpose()
     }
+
+    /// What a check of this kind found last: `all`, `quick`, `books`, `drill` or `pack N`.
+    pub fn last_check(&self, kind: &str) -> Result<Option<Check>, Error> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT at_ms, damage FROM verified WHERE kind = ?1 ORDER BY number DESC LIMIT 1")?;
+        let found: Option<(i64, String)> =
+            statement.query_row(params![kind], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        found.map(read).transpose()
+    }
+}
+
+fn read((at, damage): (i64, String)) -> Result<Check, Error> {
+    let damage = serde_json::from_str(&damage).map_err(|error| Error::Unreadable(error.to_string()))?;
+    Ok(Check { at: Timestamp::from_millis(at), damage })
 }

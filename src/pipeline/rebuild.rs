@@ -8,7 +8,7 @@ use super::progress::Progress;
 use crate::catalog::{Committed, Half, PackRow, Place, Rebuilding, Rebuilt, Told};
 use crate::journal::{self, Commitment, LogReader};
 use crate::mail::{AccountId, Event, Occurrence};
-use crate::store::{self, Extent, Reader, RecordKind};
+use crate::store::{self, Extent, PackFiles, Reader, RecordKind};
 
 /// What a rebuild came to.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +86,7 @@ impl Work<'_> {
                 self.damage(format!("pack {}", files.pack), "belongs to another archive; it was left out");
                 continue;
             }
-            let pack = match self.pack(files.pack, files.sealed) {
+            let pack = match self.sealed_counts(&files).and_then(|sealed| self.pack(files.pack, sealed)) {
                 Ok(pack) => pack,
                 Err(error) => {
                     self.damage(format!("pack {}", files.pack), error);
@@ -110,6 +110,21 @@ impl Work<'_> {
             self.outcome.packs += 1;
         }
         Ok(())
+    }
+
+    /// Whether the sealed pack is the one to go by: not a damaged one, while the open one is there that it was made of.
+    fn sealed_counts(&mut self, files: &PackFiles) -> Result<bool, Error> {
+        if !(files.sealed && files.open) {
+            return Ok(files.sealed);
+        }
+        match store::check_sealed(self.packs, files.pack) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_transient() => Err(error.into()),
+            Err(error) => {
+                self.damage(format!("pack {}", files.pack), error);
+                Ok(false)
+            }
+        }
     }
 
     /// Enters a pack. How far an open one counts, the checkpoint says; and behind that its frames, as far as they are

@@ -13,7 +13,7 @@ use super::worker::stopping;
 use super::{Error, Step, Work};
 use crate::catalog::PackRow;
 use crate::files::{self, Mutant};
-use crate::mail::{AccountId, BlobId};
+use crate::mail::{AccountId, BlobId, Event, event};
 use crate::store::{self, Extent, Location, PackFiles, Packed, RecordKind, Sealed, Stored};
 use crate::telemetry;
 
@@ -84,6 +84,7 @@ impl Holds {
     ///
     /// [`Error::Closing`] where `stopped` turned true; nothing is changed then, nor at any other error.
     pub fn seal(&self, pack: &PackRow, level: i32, stopped: &AtomicBool) -> Result<Sealed, Error> {
+        self.nothing_damaged_beside(pack)?;
         let wanted = Wanted::of(self, pack.number)?;
         let known_part = |id: &BlobId| self.catalog.part(id).ok().flatten().map(location);
         let sealing = store::Sealing {
@@ -100,6 +101,17 @@ impl Holds {
         self.adopt(&sealed)?;
         telemetry::pack_sealed(sealed.pack, sealed.messages, sealed.raw_bytes, sealed.bytes);
         Ok(sealed)
+    }
+
+    /// What a crash or an accident left under the sealed pack's name is for people to look at.
+    fn nothing_damaged_beside(&self, pack: &PackRow) -> Result<(), Error> {
+        if pack.sealed_bytes.is_some() || self.reader.sealed_length(pack.number).is_none() {
+            return Ok(());
+        }
+        match store::check_sealed(&self.packs(), pack.number) {
+            Err(error) if is_damage(&error) => Err(store::Error::InTheWay { problem: Box::new(error) }.into()),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Makes the catalog know a sealed pack that is there, and removes the open one.
@@ -125,19 +137,7 @@ impl Holds {
         let folder = self.packs();
         files::create_private_dir(&folder)
             .map_err(|error| Error::Setup(format!("cannot use {}: {error}", folder.display())))?;
-        let there = store::packs(&folder)?;
-        for row in self.catalog.packs()? {
-            let Some(files) = there.iter().find(|files| files.pack == row.number && files.sealed) else { continue };
-            if self.reader.sealed_length(row.number) == row.sealed_bytes {
-                continue;
-            }
-            match self.adoptable(&folder, files, archive) {
-                Ok(sealed) => self.adopt(&sealed)?,
-                // Damage, for `verify` to name.
-                Err(_) if row.sealed_bytes.is_some() => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let damaged = self.hear_of_sealed(&folder, archive)?;
         let rows = self.catalog.packs()?;
         let (sealed, open): (Vec<PackRow>, Vec<PackRow>) = rows.into_iter().partition(|row| row.sealed_bytes.is_some());
         let sealed: Vec<u64> = sealed.iter().map(|row| row.number).collect();
@@ -145,13 +145,54 @@ impl Holds {
             .iter()
             .map(|row| Extent { pack: row.number, bytes: row.committed_bytes, records: row.records })
             .collect();
-        Ok(store::Writer::open(&folder, *archive.as_bytes(), &extents, &sealed)?)
+        let writer = store::Writer::open(&folder, *archive.as_bytes(), &extents, &sealed)?;
+        damaged.iter().try_for_each(|(pack, problem)| self.tell_damaged(*pack, problem))?;
+        Ok(writer)
+    }
+
+    /// Sealed packs that are not as the catalog says: adopted, or left alone where they are damaged. Those that the
+    /// catalog does not go by are given, each with what is wrong with it.
+    fn hear_of_sealed(&self, folder: &Path, archive: &AccountId) -> Result<Vec<(u64, String)>, Error> {
+        let rows = self.catalog.packs()?;
+        let mut damaged = Vec::new();
+        for files in store::packs(folder)?.iter().filter(|files| files.sealed) {
+            let row = rows.iter().find(|row| row.number == files.pack);
+            let known = row.and_then(|row| row.sealed_bytes);
+            if known.is_some() && self.reader.sealed_length(files.pack) == known {
+                continue;
+            }
+            let outcome = match row {
+                Some(_) => self.adoptable(folder, files, archive).and_then(|sealed| self.adopt(&sealed)),
+                None => store::read_sealed(folder, files.pack).map(drop).map_err(Error::from),
+            };
+            match outcome {
+                // Damage of what the catalog goes by is for `verify` to name.
+                Ok(()) => {}
+                Err(_) if known.is_some() => {}
+                Err(Error::Store(error)) if is_damage(&error) => damaged.push((files.pack, error.to_string())),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// Puts on record, once, that a start has found a damaged pack.
+    fn tell_damaged(&self, pack: u64, problem: &str) -> Result<(), Error> {
+        let object = format!("pack {pack}");
+        telemetry::damage_found(&object, problem);
+        let damage = vec![format!("{object}: {problem}")];
+        if self.catalog.last_check(&object)?.is_some_and(|check| check.damage == damage) {
+            return Ok(());
+        }
+        let verified = event::Verified { scope: object, messages: 0, packs: 1, bytes: 0, damage };
+        Ok(self.tell(vec![Event::Verified(verified)])?)
     }
 
     fn adoptable(&self, folder: &Path, files: &PackFiles, archive: &AccountId) -> Result<Sealed, Error> {
         if store::archive_of(folder, files)? != *archive.as_bytes() {
             return Err(store::Error::Foreign(store::sealed_path(folder, files.pack)).into());
         }
+        store::check_sealed(folder, files.pack)?;
         let sealed = store::read_sealed(folder, files.pack)?;
         self.check_sealed(files.pack)?;
         Ok(sealed)
@@ -168,6 +209,10 @@ impl Holds {
             lacking => Err(store::Error::Lacks { path: store::sealed_path(&self.packs(), pack), lacking }.into()),
         }
     }
+}
+
+const fn is_damage(error: &store::Error) -> bool {
+    matches!(error, store::Error::Damaged { .. } | store::Error::Newer { .. })
 }
 
 /// A pack as the store is to read it.

@@ -35,6 +35,10 @@ pub enum Error {
     )]
     Lacks { path: PathBuf, lacking: usize },
 
+    /// Sealing would write over what somebody may still want to look at.
+    #[error("{problem}. It stands where this pack would be sealed; move it away")]
+    InTheWay { problem: Box<Self> },
+
     /// Told to stop before the end.
     #[error("stopped")]
     Stopped,

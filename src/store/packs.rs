@@ -129,17 +129,28 @@ impl Packs {
 
     /// The decoded octets of a part that a recipe refers to.
     pub(super) fn part(&self, reference: &Reference) -> Result<Stretch, Error> {
-        let pack = self.pack(reference.part)?;
-        let path = &pack.file().path;
-        let Pack::Sealed(sealed) = &pack else {
-            return Err(Error::damaged(path, 0, "a recipe refers to a part in this pack, which has none"));
+        let sealed = match self.pack(reference.part)? {
+            Pack::Sealed(sealed) => sealed,
+            // Parts lie in the sealed one beside it.
+            Pack::Open(open) => Arc::new(self.sealed_beside(&open)?),
         };
+        let path = &sealed.file.path;
         let row = sealed.find(reference.part.ordinal, &self.tables)?.ok_or(Error::NoRecord(reference.part))?;
         if (row.kind, row.id, row.size_bytes) != (RecordKind::Part, reference.id, reference.size_bytes) {
             let problem = format!("record {} is not the part that a recipe refers to", row.ordinal);
             return Err(Error::damaged(path, row.block, problem));
         }
-        self.stretch(sealed, &row)
+        self.stretch(&sealed, &row)
+    }
+
+    fn sealed_beside(&self, open: &OpenPack) -> Result<SealedPack, Error> {
+        let number = open.file.number();
+        SealedPack::open(sealed_path(&self.folder, number), number).map_err(|error| match error {
+            Error::Missing { .. } => {
+                Error::damaged(&open.file.path, 0, "a recipe refers to a part in this pack, which has none")
+            }
+            error => error,
+        })
     }
 
     fn pack(&self, location: Location) -> Result<Pack, Error> {
@@ -173,15 +184,14 @@ impl KnownFrames {
     }
 }
 
-/// Sealing gives a pack its new name before it takes the old one away: whoever finds neither looks once more.
+/// As long as the open pack is there, it is the one to read: the sealed one beside it may be damaged, and is not what it
+/// was made of. Sealing gives a pack its new name before it takes the old one away.
 fn find_pack(folder: &Path, location: Location) -> Result<Pack, Error> {
     let number = location.pack;
-    for _ in 0..2 {
-        for open in [Pack::sealed, Pack::open] {
-            match open(folder, number) {
-                Err(Error::Missing { .. }) => {}
-                outcome => return outcome,
-            }
+    for open in [Pack::open, Pack::sealed] {
+        match open(folder, number) {
+            Err(Error::Missing { .. }) => {}
+            outcome => return outcome,
         }
     }
     Err(Error::Missing { location, path: open_path(folder, number) })

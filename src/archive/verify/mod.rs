@@ -84,6 +84,7 @@ impl Archive {
             report.found("catalog.db", format!("it has {known} messages, and the journal says that {kept} were kept"));
         }
         self.check_parts(&packs, &mut report);
+        self.check_strays(&packs, depth, &mut report);
         report
     }
 
@@ -101,6 +102,9 @@ impl Archive {
         let mut report = Report::default();
         self.check_catalog(&mut report);
         drop(self.check_journal(Depth::Full, &mut report));
+        if let Some(packs) = report.readable(self.catalog.packs()) {
+            self.check_strays(&packs, Depth::Full, &mut report);
+        }
         self.check_index(Depth::Full, &mut report);
         self.record("books", &mut report);
         report

@@ -22,6 +22,9 @@ impl Archive {
         if let Some(problem) = self.length_problem(pack) {
             report.found(&object, problem);
         }
+        if pack.sealed_bytes.is_none() {
+            self.check_stray(pack.number, depth, report);
+        }
         if depth == Depth::Quick {
             return;
         }
@@ -58,6 +61,27 @@ impl Archive {
             (Some(_), None, _) | (None, None, None) => Some("is not there".to_owned()),
             (None, _, Some(length)) if length < pack.committed_bytes => Some("is shorter than committed".to_owned()),
             _ => None,
+        }
+    }
+
+    /// Sealed packs of numbers that the catalog does not know.
+    pub(super) fn check_strays(&self, packs: &[PackRow], depth: Depth, report: &mut Report) {
+        let there = store::packs(&self.folder.join("packs")).unwrap_or_default();
+        for stray in there.iter().filter(|files| packs.iter().all(|pack| pack.number != files.pack)) {
+            self.check_stray(stray.pack, depth, report);
+        }
+    }
+
+    /// A sealed pack that the catalog does not go by. One that has just been made is whole.
+    fn check_stray(&self, number: u64, depth: Depth, report: &mut Report) {
+        let folder = self.folder.join("packs");
+        let checked = match depth {
+            Depth::Quick => store::read_sealed(&folder, number).map(drop),
+            Depth::Full => store::check_sealed(&folder, number),
+        };
+        match checked {
+            Ok(()) | Err(store::Error::Missing { .. }) => {}
+            Err(error) => report.found(&format!("pack {number}"), error.to_string()),
         }
     }
 

@@ -12,4 +12,5 @@ mod ledger;
 mod readers;
 mod reading;
 mod scrub;
+mod stray;
 mod trouble;
