@@ -263,7 +263,8 @@ fn open(folder: &Path, clock: Clock) -> Result<(Holds, (store::Writer, Signing))
     let marked = marks::archive(folder)?;
     let catalog = Arc::new(Catalog::open(folder)?);
     let reader = Arc::new(store::Reader::new(&folder.join("packs")));
-    let holds = Holds { folder: folder.to_owned(), catalog, reader, clock, wake: Wake::default() };
+    let holds =
+        Holds { folder: folder.to_owned(), catalog, reader, clock, wake: Wake::default(), rewriting: Arc::default() };
     let archive = identity(&holds, marked)?;
     // Before anything is cut: what was signed says whether this catalog is the one to go by.
     let signing = signing(&holds, &archive).map_err(unopened)?;

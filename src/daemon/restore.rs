@@ -196,7 +196,14 @@ impl Restoring<'_> {
         self.progress.want(catalog.totals()?.0);
         let reader = Arc::new(store::Reader::new(&self.beside.join("packs")));
         let folder = self.beside.clone();
-        let holds = Holds { folder, catalog: catalog.clone(), reader, clock: clock.clone(), wake: Wake::default() };
+        let holds = Holds {
+            folder,
+            catalog: catalog.clone(),
+            reader,
+            clock: clock.clone(),
+            wake: Wake::default(),
+            rewriting: Arc::default(),
+        };
         let index = Index::create_or_open(&self.beside.join("index"))?;
         let mut stage = Indexing::new(holds, index, IndexTrouble::default())?;
         let (_never, mut stop) = watch::channel(false);

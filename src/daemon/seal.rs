@@ -1,5 +1,6 @@
 //! Seals packs now, here or in the process that owns the archive.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -85,7 +86,10 @@ impl Context {
             self.door.keeper.close_pack().await?;
         }
         // Their extents once more: what was being kept is in them now.
-        let packs = self.packs(|pack| (job.rewrite && pack.sealed_bytes.is_some()) || open.contains(&pack.number))?;
+        let mut packs =
+            self.packs(|pack| (job.rewrite && pack.sealed_bytes.is_some()) || open.contains(&pack.number))?;
+        // Those that are sealed last to first: messages refer to parts of packs that were sealed before.
+        packs.sort_by_key(|pack| (pack.sealed_bytes.is_some(), pack.sealed_bytes.map(|_| Reverse(pack.number))));
         progress.want(packs.len() as u64);
         let stopped = Arc::new(AtomicBool::new(false));
         let (context, told, progress) = (self.clone(), stopped.clone(), progress.clone());
@@ -105,8 +109,9 @@ impl Context {
 
     fn seal_each(&self, packs: &[PackRow], job: Job, stopped: &AtomicBool, progress: &Progress) -> Outcome {
         let mut outcome = Outcome::default();
+        let mut rewriter = self.door.holds.rewriter();
         for pack in packs {
-            match self.door.holds.seal(pack, job.level.unwrap_or(SEAL_LEVEL), stopped) {
+            match rewriter.seal(pack, job.level.unwrap_or(SEAL_LEVEL), stopped) {
                 Ok(sealed) => {
                     outcome.packs += 1;
                     outcome.messages += sealed.messages;

@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::worker::Wake;
 use crate::catalog::{Catalog, PackExtent};
@@ -16,6 +16,8 @@ pub struct Holds {
     pub reader: Arc<store::Reader>,
     pub clock: Clock,
     pub wake: Wake,
+    /// Held by whoever rewrites packs.
+    pub rewriting: Arc<Mutex<()>>,
 }
 
 impl Holds {

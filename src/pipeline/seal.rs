@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::error::blocking;
 use super::holds::{Holds, location};
+use super::parts::{self, PartsUsed};
 use super::worker::stopping;
 use super::{Error, Step, Work};
 use crate::catalog::PackRow;
@@ -50,7 +51,12 @@ impl Work for Sealing {
         let Some(pack) = self.next()? else { return Ok(Step::Idle(None)) };
         let stopped = Arc::new(AtomicBool::new(false));
         let (holds, told) = (self.holds.clone(), stopped.clone());
-        let sealing = blocking(move || holds.seal(&pack, SEAL_LEVEL, &told));
+        let sealing = blocking(move || {
+            let mut rewriter = holds.rewriter();
+            // Somebody may have asked for it meanwhile.
+            let is_open = unsealed(&holds)?.iter().any(|open| open.number == pack.number);
+            if is_open { rewriter.seal(&pack, SEAL_LEVEL, &told).map(drop) } else { Ok(()) }
+        });
         tokio::pin!(sealing);
         let outcome = tokio::select! {
             outcome = &mut sealing => outcome,
@@ -76,21 +82,49 @@ pub(super) fn unsealed(holds: &Holds) -> Result<Vec<PackRow>, Error> {
     Ok(holds.catalog.packs()?.into_iter().filter(|pack| pack.sealed_bytes.is_none()).collect())
 }
 
+/// Whoever has it rewrites packs; nobody else does at the time. So what refers to which part does not change unseen.
+#[derive(Debug)]
+pub struct Rewriter<'a> {
+    holds: &'a Holds,
+    used: PartsUsed,
+    _turn: MutexGuard<'a, ()>,
+}
+
 impl Holds {
+    /// Waits until nobody rewrites.
+    pub fn rewriter(&self) -> Rewriter<'_> {
+        let turn = self.rewriting.lock().unwrap_or_else(PoisonError::into_inner);
+        Rewriter { holds: self, used: PartsUsed::default(), _turn: turn }
+    }
+}
+
+impl Rewriter<'_> {
     /// Rewrites a pack that does not grow any more: published, then known to the catalog, then the old file is removed.
-    /// Records that the catalog does not name are left out. Also for one that is sealed already.
+    /// Left out are records that the catalog does not name, and parts that no message refers to, in this pack or in
+    /// another. Also for one that is sealed already.
     ///
     /// # Errors
     ///
     /// [`Error::Closing`] where `stopped` turned true; nothing is changed then, nor at any other error.
-    pub fn seal(&self, pack: &PackRow, level: i32, stopped: &AtomicBool) -> Result<Sealed, Error> {
-        self.nothing_damaged_beside(pack)?;
-        let wanted = Wanted::of(self, pack.number)?;
-        let known_part = |id: &BlobId| self.catalog.part(id).ok().flatten().map(location);
+    pub fn seal(&mut self, pack: &PackRow, level: i32, stopped: &AtomicBool) -> Result<Sealed, Error> {
+        let holds = self.holds;
+        // It may have been sealed while this waited for its turn.
+        let now = holds.catalog.packs()?.into_iter().find(|row| row.number == pack.number);
+        let pack = &now.unwrap_or(*pack);
+        holds.nothing_damaged_beside(pack)?;
+        let wanted = Wanted::of(holds, pack.number)?;
+        let used = match pack.sealed_bytes {
+            Some(_) => self.used.by_others(holds, pack.number)?,
+            None => None,
+        };
+        let known_part = |id: &BlobId| holds.catalog.part(id).ok().flatten().map(location);
         let sealing = store::Sealing {
-            folder: &self.packs(),
+            folder: &holds.packs(),
             level,
-            wanted: &|stored| wanted.contains(stored),
+            wanted: &|stored| match stored.kind {
+                RecordKind::Part => used.as_ref().is_none_or(|used| used.contains(&stored.location.ordinal)),
+                RecordKind::Message | RecordKind::Private => wanted.contains(stored),
+            },
             known_part: &known_part,
             stopped,
         };
@@ -98,11 +132,14 @@ impl Holds {
             Err(store::Error::Stopped) => return Err(Error::Closing),
             sealed => sealed?,
         };
-        self.adopt(&sealed)?;
+        self.used.forget(pack.number);
+        holds.adopt(&sealed)?;
         telemetry::pack_sealed(sealed.pack, sealed.messages, sealed.raw_bytes, sealed.bytes);
         Ok(sealed)
     }
+}
 
+impl Holds {
     /// What a crash or an accident left under the sealed pack's name is for people to look at.
     fn nothing_damaged_beside(&self, pack: &PackRow) -> Result<(), Error> {
         if pack.sealed_bytes.is_some() || self.reader.sealed_length(pack.number).is_none() {
@@ -198,13 +235,16 @@ impl Holds {
         Ok(sealed)
     }
 
-    /// Whether a sealed pack holds every record that the catalog names: only then may it stand for the open one.
+    /// Whether a sealed pack holds every record that the catalog names, and every part that a message refers to: only
+    /// then may it stand for the open one, or for itself before it was compacted.
     fn check_sealed(&self, pack: u64) -> Result<(), Error> {
         let Wanted(mut wanted) = Wanted::of(self, pack)?;
-        self.reader.list(&Packed::Sealed(pack), &mut |stored, _| {
-            wanted.remove(&Wanted::key(stored));
+        let mut parts = HashSet::new();
+        self.reader.list(&Packed::Sealed(pack), &mut |stored, _| match stored.kind {
+            RecordKind::Part => drop(parts.insert((stored.location.ordinal, stored.id))),
+            RecordKind::Message | RecordKind::Private => drop(wanted.remove(&Wanted::key(stored))),
         })?;
-        match wanted.len() {
+        match wanted.len() + parts::lacking(self, pack, &parts)? {
             0 => Ok(()),
             lacking => Err(store::Error::Lacks { path: store::sealed_path(&self.packs(), pack), lacking }.into()),
         }
@@ -223,14 +263,14 @@ pub(super) const fn packed(pack: &PackRow) -> Packed {
     }
 }
 
-/// The records of a pack that the catalog names. Others are left over from a batch that did not come to its end.
+/// Messages and private records of a pack that the catalog names. Others are left over from a batch that did not come to its end.
 struct Wanted(HashSet<(u64, u32, Option<BlobId>)>);
 
 impl Wanted {
     fn of(holds: &Holds, pack: u64) -> Result<Self, Error> {
-        let messages = holds.catalog.in_pack(pack)?.into_iter().map(|message| (message.ordinal, message.id));
-        let blobs = messages.chain(holds.catalog.parts_in_pack(pack)?);
-        let mut wanted: HashSet<_> = blobs.map(|(ordinal, id)| (pack, ordinal, Some(id))).collect();
+        let messages = holds.catalog.in_pack(pack)?;
+        let mut wanted: HashSet<_> =
+            messages.into_iter().map(|message| (pack, message.ordinal, Some(message.id))).collect();
         wanted.extend(holds.catalog.entries_in_pack(pack)?.into_iter().map(|entry| (pack, entry.ordinal, None)));
         Ok(Self(wanted))
     }

@@ -36,7 +36,7 @@ impl Life {
         let writer = Writer::open(&packs, *archive.as_bytes(), &[], &[]).unwrap();
         let clock = Clock::new(|| Timestamp::from_millis(1_000));
         let reader = Arc::new(store::Reader::new(&packs));
-        let holds = Holds { folder: path, catalog, reader, clock, wake: Wake::default() };
+        let holds = Holds { folder: path, catalog, reader, clock, wake: Wake::default(), rewriting: Arc::default() };
         let mut life = Self { folder, holds, writer, signing, age: 0 };
         life.tell(Event::Created { archive: archive.to_string(), version: "1".to_owned() });
         life
@@ -95,7 +95,7 @@ impl Life {
     pub(super) fn seal(&mut self) {
         self.writer.close_pack();
         for pack in self.catalog().packs().unwrap().iter().filter(|pack| pack.sealed_bytes.is_none()) {
-            self.holds.seal(pack, 3, &AtomicBool::new(false)).unwrap();
+            self.holds.rewriter().seal(pack, 3, &AtomicBool::new(false)).unwrap();
         }
     }
 

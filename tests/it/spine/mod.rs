@@ -2,6 +2,7 @@
 
 mod backup;
 mod clear;
+mod compaction;
 mod daemon;
 mod damage;
 mod disk;
