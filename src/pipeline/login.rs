@@ -26,6 +26,11 @@ pub async fn way_in(account: &Account) -> Result<(Endpoint, Login), Error> {
         Auth::User => pop3::Auth::User,
         Auth::Plain => pop3::Auth::Plain,
     };
-    let login = Login { user: account.user.clone(), password, auth, allow_cleartext: account.allow_cleartext };
+    let login = Login {
+        user: account.user.clone(),
+        credentials: password.into(),
+        auth,
+        allow_cleartext: account.allow_cleartext,
+    };
     Ok((endpoint, login))
 }

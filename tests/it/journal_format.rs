@@ -143,7 +143,7 @@ fn every_kind() -> Vec<Event> {
             user: Some(words("ana")),
         }),
         Event::Kept(Kept { message, size_bytes: 6, header: BlobId::of(b"head"), sighting: sighting.clone() }),
-        Event::Sighted(Sighted { message, sighting: sighting.clone(), by_header: false }),
+        Event::Sighted(Sighted { message, sighting: sighting.clone(), by_header: true }),
         Event::Session(Session {
             account,
             started: Timestamp::from_millis(0),

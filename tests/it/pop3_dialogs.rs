@@ -7,7 +7,8 @@ use std::path::Path;
 
 use poplar::mail::Secret;
 use poplar::proto::pop3::{
-    Auth, Command, Event, Fault, Limits, Listing, Login, Opening, Retrieve, Security, Step, Window, Wire,
+    Auth, ChannelBinding, Command, Credentials, Event, Fault, Limits, Listing, Login, Opening, Retrieve, Security,
+    SecurityContext, SecurityContexts, Step, Window, Wire,
 };
 
 #[test]
@@ -101,6 +102,60 @@ fn escaped(letters: &mut impl Iterator<Item = u8>) -> u8 {
     }
 }
 
+fn auth(name: &str) -> Auth {
+    match name {
+        "user" => Auth::User,
+        "apop" => Auth::Apop,
+        "plain" => Auth::Plain,
+        "login" => Auth::Login,
+        "cram-md5" => Auth::CramMd5,
+        "scram-sha-1" => Auth::ScramSha1,
+        "scram-sha-256" => Auth::ScramSha256,
+        "oauthbearer" => Auth::OauthBearer,
+        "xoauth2" => Auth::Xoauth2,
+        "gssapi" => Auth::Gssapi,
+        "external" => Auth::External,
+        "rpop" => Auth::Rpop,
+        other => panic!("no mechanism is called {other}"),
+    }
+}
+
+/// Kerberos with a server that it can be played with: tokens say what they are, and `wrap` only marks a message.
+struct Toy {
+    steps: usize,
+    wanted: usize,
+}
+
+/// `steps`: how many tokens of the server it takes.
+fn kerberos(steps: usize) -> SecurityContexts {
+    SecurityContexts::new(move || match steps {
+        0 => Err("there is no ticket; run kinit".to_owned()),
+        _ => Ok(Box::new(Toy { steps: 0, wanted: steps })),
+    })
+}
+
+impl SecurityContext for Toy {
+    fn step(&mut self, token: &[u8]) -> Result<Vec<u8>, String> {
+        if token != b"AP-REP" && !token.is_empty() {
+            return Err("the server's token is not one".to_owned());
+        }
+        self.steps += usize::from(!token.is_empty());
+        Ok(if self.is_complete() { Vec::new() } else { b"AP-REQ".to_vec() })
+    }
+
+    fn is_complete(&self) -> bool {
+        self.steps == self.wanted
+    }
+
+    fn wrap(&mut self, message: &[u8]) -> Result<Vec<u8>, String> {
+        Ok([b"wrapped ", message].concat())
+    }
+
+    fn unwrap(&mut self, token: &[u8]) -> Result<Vec<u8>, String> {
+        token.strip_prefix(b"wrapped ").map(<[u8]>::to_vec).ok_or("the server's signature is wrong".to_owned())
+    }
+}
+
 /// The scripted server, the client's state, and what happened so far.
 struct Replay {
     cut: usize,
@@ -152,15 +207,22 @@ impl Replay {
             Some("starttls") => Security::StartTls,
             _ => Security::Cleartext,
         };
-        let auth = match option("auth") {
-            Some("user") => Auth::User,
-            Some("plain") => Auth::Plain,
-            _ => Auth::Auto,
+        let secret = |name: &str| option(name).is_some().then(|| Secret::new(text(name)));
+        let credentials = Credentials {
+            password: secret("password"),
+            token: secret("token"),
+            client_certificate: option("certificate").is_some(),
+            security_contexts: option("kerberos").map(|layers| kerberos(layers.parse().unwrap())),
         };
         let allow_cleartext = option("cleartext") != Some("forbidden");
-        let login = Login { user: text("user"), password: Secret::new(text("password")), auth, allow_cleartext };
+        let auth = option("auth").map_or(Auth::Auto, auth);
+        let login = Login { user: text("user"), credentials, auth, allow_cleartext };
         let opened = Opening::new(login, security, Limits::default());
-        let mut opening = opened.map_err(|error| self.over("refused", &error))?;
+        let mut opening = opened.map_err(|error| self.over("refused", &error))?.with_nonce("rOprNGfwEbeRWgbNEkqO");
+        if let Some(host) = option("host") {
+            opening = opening.reached_at(host, 995);
+        }
+        opening.bind(option("binding").map(|data| ChannelBinding::TlsExporter(unescape(data))));
         loop {
             let mut input = self.inbox.as_slice();
             let step = opening.step(&mut input);

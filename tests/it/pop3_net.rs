@@ -229,7 +229,7 @@ pub(super) fn endpoint(port: u16, tls: Tls) -> Endpoint {
 
 pub(super) fn login(password: &str) -> Login {
     let password = Secret::new(password.to_owned());
-    Login { user: "tester".into(), password, auth: Auth::Auto, allow_cleartext: true }
+    Login { user: "tester".into(), credentials: password.into(), auth: Auth::Auto, allow_cleartext: true }
 }
 
 async fn open(server: &Server, password: &str) -> Result<Session, Error> {

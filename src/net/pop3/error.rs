@@ -3,7 +3,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::net::tls::TlsError;
-use crate::proto::pop3::{Code, Fault, OpeningError, Reply};
+use crate::proto::pop3::{Code, Fault, OpeningError, Reply, SaslError};
 
 /// What failed with which server. The session is over, and the server deletes nothing.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,16 @@ fn of_opening(error: &OpeningError) -> Class {
         OpeningError::Unwelcome(reply) => of_reply(reply, Class::Temporary),
         OpeningError::LoginRefused { reply, .. } => of_reply(reply, Class::Refused),
         OpeningError::StlsMissing | OpeningError::StlsRefused(_) => Class::Tls,
-        OpeningError::Unspeakable(_) | OpeningError::CleartextForbidden => Class::Permanent,
+        OpeningError::TokenRefused { refusal, reply } => {
+            of_reply(reply, if refusal.is_transient() { Class::Temporary } else { Class::Auth })
+        }
+        OpeningError::Unspeakable(_)
+        | OpeningError::CleartextForbidden
+        | OpeningError::RpopForbidden
+        | OpeningError::NoCredential { .. } => Class::Permanent,
+        // No ticket yet, or no answer of the ticket's server: back off.
+        OpeningError::Sasl(SaslError::Kerberos(_)) => Class::Refused,
+        OpeningError::NothingFits { .. } => Class::Protocol,
         OpeningError::MechanismMissing(_) | OpeningError::Sasl(_) => Class::Protocol,
     }
 }

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 
-pub use crate::proto::pop3::{Auth, Capabilities, Code, Expire, Listed, Listing, Login, Reply, Retrieve, Status};
+pub use crate::proto::pop3::{
+    Auth, Capabilities, ChannelBinding, Code, Credentials, Expire, Listed, Listing, Login, Reply, Retrieve,
+    SecurityContext, SecurityContexts, Status,
+};
 pub use error::{Cause, Class, Error, Phase};
 pub use session::{Deleted, Quit, Retrieved, Session};
 

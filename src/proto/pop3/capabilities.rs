@@ -54,6 +54,11 @@ impl Capabilities {
         self.offer("USER")
     }
 
+    /// Whether user names may be in UTF-8 (RFC 6856 section 2.1).
+    pub fn utf8_users(&self) -> bool {
+        self.arguments("UTF8").iter().any(|argument| argument.eq_ignore_ascii_case("USER"))
+    }
+
     pub fn response_codes(&self) -> bool {
         self.offer("RESP-CODES")
     }

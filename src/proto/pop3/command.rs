@@ -9,6 +9,15 @@ pub enum Command {
     Stls,
     User(String),
     Pass(Secret<String>),
+    /// RFC 1939 section 7; the digest in hexadecimal.
+    Apop {
+        user: String,
+        digest: Secret<String>,
+    },
+    /// RFC 1081: the server takes the client's host at its word.
+    Rpop(String),
+    /// RFC 6856: names and headers in UTF-8.
+    Utf8,
     /// RFC 5034; `initial` in base64.
     Auth {
         mechanism: &'static str,
@@ -35,13 +44,20 @@ pub enum Command {
 impl Command {
     /// Appends the line as it goes over the wire.
     pub(super) fn write_to(&self, wire: &mut Vec<u8>) {
-        let secret = match self {
-            Self::Pass(secret) | Self::Response(secret) | Self::Auth { initial: Some(secret), .. } => secret.reveal(),
-            _ => "",
-        };
+        let secret = self.secret().map_or("", |secret| secret.reveal());
         wire.extend_from_slice(self.public_part().as_bytes());
         wire.extend_from_slice(secret.as_bytes());
         wire.extend_from_slice(b"\r\n");
+    }
+
+    const fn secret(&self) -> Option<&Secret<String>> {
+        match self {
+            Self::Pass(secret)
+            | Self::Apop { digest: secret, .. }
+            | Self::Response(secret)
+            | Self::Auth { initial: Some(secret), .. } => Some(secret),
+            _ => None,
+        }
     }
 
     fn public_part(&self) -> String {
@@ -50,6 +66,9 @@ impl Command {
             Self::Stls => "STLS".to_owned(),
             Self::User(user) => format!("USER {user}"),
             Self::Pass(_) => "PASS ".to_owned(),
+            Self::Apop { user, .. } => format!("APOP {user} "),
+            Self::Rpop(user) => format!("RPOP {user}"),
+            Self::Utf8 => "UTF8".to_owned(),
             Self::Auth { mechanism, initial: Some(_) } => format!("AUTH {mechanism} "),
             Self::Auth { mechanism, initial: None } => format!("AUTH {mechanism}"),
             Self::Response(_) => String::new(),
@@ -66,12 +85,7 @@ impl Command {
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.public_part())?;
-        match self {
-            Self::Pass(secret) | Self::Response(secret) | Self::Auth { initial: Some(secret), .. } => {
-                write!(f, "{secret}")
-            }
-            _ => Ok(()),
-        }
+        self.secret().map_or(Ok(()), |secret| write!(f, "{secret}"))
     }
 }
 
@@ -95,6 +109,7 @@ mod tests {
                 "AUTH PLAIN <redacted>",
                 "AUTH PLAIN s3kr1t\r\n",
             ),
+            (Command::Apop { user: "me".into(), digest: secret() }, "APOP me <redacted>", "APOP me s3kr1t\r\n"),
             (Command::Response(secret()), "<redacted>", "s3kr1t\r\n"),
             (Command::Retr { number: 7, max_bytes: 1 }, "RETR 7", "RETR 7\r\n"),
         ];

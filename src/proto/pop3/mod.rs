@@ -4,12 +4,15 @@
 //! [`Opening`] leads from the greeting to the logged-in session and hands over its [`Wire`]; from there on the
 //! caller sends [`Command`]s and reads [`Event`]s. The dialogs in `tests/pop3/` show every behaviour.
 
+mod apop;
 mod body;
 mod capabilities;
+mod choice;
 mod command;
 mod fault;
 mod line;
 mod listing;
+mod login;
 mod opening;
 mod reply;
 mod sasl;
@@ -21,8 +24,9 @@ pub use capabilities::{Capabilities, Expire};
 pub use command::Command;
 pub use fault::{Fault, Waiting};
 pub use listing::{Listed, Listing};
-pub use opening::{Auth, Login, Opening, OpeningError, Security, Step};
+pub use login::{Auth, Credentials, Login};
+pub use opening::{Opening, OpeningError, Security, Step};
 pub use reply::{Code, Reply, Status};
-pub use sasl::SaslError;
+pub use sasl::{ChannelBinding, SaslError, SecurityContext, SecurityContexts, TokenRefusal};
 pub use window::{Retrieve, Window};
 pub use wire::{Event, Limits, Wire};

@@ -1,32 +1,16 @@
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
+use super::apop::Stamp;
 use super::capabilities::Capabilities;
+use super::choice::{Method, Seen, choose};
 use super::command::Command;
 use super::fault::Fault;
+use super::login::{Credentials, Login};
 use super::reply::Reply;
-use super::sasl::{Exchange, SaslError};
+use super::sasl::{Binding, ChannelBinding, Due, Exchange, SaslError, TokenRefusal};
 use super::wire::{Event, Limits, Wire};
-use crate::mail::Secret;
-
-/// Who logs in, and how.
-#[derive(Clone, Debug)]
-pub struct Login {
-    pub user: String,
-    pub password: Secret<String>,
-    pub auth: Auth,
-    /// Permits mechanisms that show the password to everybody in the line where there is no TLS.
-    pub allow_cleartext: bool,
-}
-
-/// The mechanism. A failed one is never followed by a weaker one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// SASL PLAIN where offered, else USER/PASS.
-    Auto,
-    User,
-    Plain,
-}
+use crate::mail::{Nonce, Secret};
 
 /// What protects the connection when the greeting arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +32,25 @@ pub enum OpeningError {
     StlsRefused(Reply),
     #[error("without TLS the password would be readable on the way. Use TLS, or set allow_cleartext = true")]
     CleartextForbidden,
+    #[error(
+        "RPOP proves nothing: the server believes every host. Set another auth, or allow_cleartext = true if you mean it"
+    )]
+    RpopForbidden,
     #[error("the server does not offer {0}. Set auth = \"auto\"")]
     MechanismMissing(&'static str),
+    #[error("{auth} needs {what}, and the account has none")]
+    NoCredential { auth: &'static str, what: &'static str },
+    #[error(
+        "the server offers no way to log in with what the account has (it offers {}). Give the account a password, \
+         or ask who runs the server", if .offered.is_empty() { "none" } else { .offered }
+    )]
+    NothingFits { offered: String },
     #[error("the {0} contains a line end or NUL, which POP3 cannot carry. Check where it is read from")]
     Unspeakable(&'static str),
     #[error("the server refuses the login ({reply}){}", advice(reply))]
     LoginRefused { mechanism: &'static str, reply: Reply },
+    #[error("the server does not take the access token ({refusal}; {reply}). Log in anew to get another")]
+    TokenRefused { refusal: Box<TokenRefusal>, reply: Reply },
     #[error("the login went wrong: {0}")]
     Sasl(#[from] SaslError),
 }
@@ -81,6 +78,12 @@ pub struct Opening {
     security: Security,
     stage: Stage,
     capabilities: Capabilities,
+    stamp: Option<Stamp>,
+    binding: Option<ChannelBinding>,
+    /// Host and port that were connected to.
+    server: Option<(String, u16)>,
+    nonce: String,
+    method: Option<Method>,
 }
 
 #[derive(Debug)]
@@ -89,8 +92,11 @@ enum Stage {
     Capabilities(Then),
     Stls,
     Upgrading,
+    Utf8,
+    /// The name was said; what proves it comes next.
     User,
-    Pass,
+    /// All was said.
+    Verdict,
     Sasl(Exchange),
     Open,
 }
@@ -105,16 +111,47 @@ enum Then {
 impl Opening {
     /// Refuses what must not be tried at all, before there is a connection.
     pub fn new(login: Login, security: Security, limits: Limits) -> Result<Self, OpeningError> {
-        for (name, value) in [("user name", &login.user), ("password", login.password.reveal())] {
-            if value.contains(['\r', '\n', '\0']) {
-                return Err(OpeningError::Unspeakable(name));
-            }
-        }
-        if security == Security::Cleartext && !login.allow_cleartext {
-            return Err(OpeningError::CleartextForbidden);
-        }
-        let (wire, capabilities) = (Wire::greeted(limits), Capabilities::default());
-        Ok(Self { wire, limits, login, security, stage: Stage::Greeting, capabilities })
+        login.check(security == Security::Cleartext)?;
+        Ok(Self {
+            wire: Wire::greeted(limits),
+            limits,
+            login,
+            security,
+            stage: Stage::Greeting,
+            capabilities: Capabilities::default(),
+            stamp: None,
+            binding: None,
+            server: None,
+            nonce: STANDARD_NO_PAD.encode(&Nonce::random().as_bytes()[..18]),
+            method: None,
+        })
+    }
+
+    /// Host and port that were connected to, for the mechanisms that tell them.
+    #[must_use]
+    pub fn reached_at(self, host: &str, port: u16) -> Self {
+        Self { server: Some((host.to_owned(), port)), ..self }
+    }
+
+    /// SCRAM's nonce, for a dialog that is to be the same each time. Without it there is a new one for each login.
+    #[must_use]
+    pub fn with_nonce(self, nonce: &str) -> Self {
+        Self { nonce: nonce.to_owned(), ..self }
+    }
+
+    /// What the TLS connection can be told by. Without it nothing is bound to it.
+    pub fn bind(&mut self, binding: Option<ChannelBinding>) {
+        self.binding = binding;
+    }
+
+    /// Whether the next step may take long: passwords are hashed many times, Kerberos asks its server.
+    pub const fn may_block(&self) -> bool {
+        matches!(self.stage, Stage::Sasl(_)) || self.login.credentials.security_contexts.is_some()
+    }
+
+    /// How it was, or is being, logged in.
+    pub fn mechanism(&self) -> &'static str {
+        self.method.map_or("none", Method::name)
     }
 
     /// Reads from the front of `input`; what is left must be given again with what follows it.
@@ -139,6 +176,7 @@ impl Opening {
     pub fn secured(&mut self) {
         self.wire = Wire::secured(self.limits);
         self.security = Security::Tls;
+        self.stamp = None;
         self.ask_capabilities(Then::LogIn);
     }
 
@@ -157,11 +195,7 @@ impl Opening {
                 Ok(())
             }
             (Event::LinesEnd | Event::Status(_), &mut Stage::Capabilities(then)) => self.after_capabilities(then),
-            (Event::Challenge(text), Stage::Sasl(exchange)) => {
-                let response = exchange.step(text)?;
-                self.wire.send(&Command::Response(Secret::new(STANDARD.encode(response.reveal()))));
-                Ok(())
-            }
+            (Event::Challenge(text), Stage::Sasl(_)) => self.respond(text),
             (Event::Status(reply), _) => self.on_reply(reply),
             // The wire gives no other event for the commands sent here, and `Begun` says nothing.
             _ => Ok(()),
@@ -172,20 +206,52 @@ impl Opening {
         match &self.stage {
             Stage::Greeting if !reply.is_ok() => return Err(OpeningError::Unwelcome(reply)),
             Stage::Stls if !reply.is_ok() => return Err(OpeningError::StlsRefused(reply)),
-            _ if !reply.is_ok() => return Err(OpeningError::LoginRefused { mechanism: self.mechanism(), reply }),
-            Stage::Greeting if self.security == Security::StartTls => self.ask_capabilities(Then::Secure),
-            Stage::Greeting => self.ask_capabilities(Then::LogIn),
+            // Whether or not the server likes UTF-8, the name is what it is.
+            Stage::Utf8 => return self.log_in(),
+            _ if !reply.is_ok() => return Err(self.refused(reply)),
+            Stage::Greeting => self.greeted(&reply),
             Stage::Stls => self.stage = Stage::Upgrading,
-            Stage::User => self.ask(&Command::Pass(self.login.password.clone()), Stage::Pass),
+            Stage::User => self.prove()?,
+            Stage::Sasl(exchange) => match exchange.due() {
+                Due::Challenge => return self.respond(reply.text.as_bytes()),
+                Due::Proof => return Err(SaslError::Unproven.into()),
+                Due::Verdict => self.ask_capabilities(Then::Open),
+            },
             _ => self.ask_capabilities(Then::Open),
         }
         Ok(())
+    }
+
+    fn greeted(&mut self, greeting: &Reply) {
+        self.stamp = Stamp::find(&greeting.text);
+        let secures = self.security == Security::StartTls;
+        self.ask_capabilities(if secures { Then::Secure } else { Then::LogIn });
+    }
+
+    fn respond(&mut self, challenge: &[u8]) -> Result<(), OpeningError> {
+        if let Stage::Sasl(exchange) = &mut self.stage {
+            let response = exchange.step(challenge)?;
+            self.wire.send(&Command::Response(response));
+        }
+        Ok(())
+    }
+
+    fn refused(&self, reply: Reply) -> OpeningError {
+        match &self.stage {
+            Stage::Sasl(exchange) if let Some(refusal) = exchange.refusal() => {
+                OpeningError::TokenRefused { refusal: Box::new(refusal), reply }
+            }
+            _ => OpeningError::LoginRefused { mechanism: self.mechanism(), reply },
+        }
     }
 
     fn after_capabilities(&mut self, then: Then) -> Result<(), OpeningError> {
         match then {
             Then::Secure if self.capabilities.stls() => self.ask(&Command::Stls, Stage::Stls),
             Then::Secure => return Err(OpeningError::StlsMissing),
+            Then::LogIn if self.capabilities.utf8_users() && !self.login.user.is_ascii() => {
+                self.ask(&Command::Utf8, Stage::Utf8);
+            }
             Then::LogIn => self.log_in()?,
             Then::Open => self.stage = Stage::Open,
         }
@@ -193,22 +259,75 @@ impl Opening {
     }
 
     fn log_in(&mut self) -> Result<(), OpeningError> {
-        let offered = self.capabilities.mechanism("PLAIN");
-        match self.login.auth {
-            Auth::Plain if !offered && self.capabilities.are_known() => Err(OpeningError::MechanismMissing("PLAIN")),
-            Auth::Auto if !offered => self.log_in_by_user(),
-            Auth::User => self.log_in_by_user(),
-            Auth::Auto | Auth::Plain => {
-                let exchange = Exchange::plain(&self.login.user, &self.login.password);
-                self.ask(&auth_line(&exchange), Stage::Sasl(exchange));
-                Ok(())
+        let seen = Seen {
+            tls: self.security == Security::Tls,
+            capabilities: &self.capabilities,
+            stamp: self.stamp.is_some(),
+            can_bind: self.binding.is_some(),
+        };
+        let method = choose(&self.login, seen)?;
+        self.method = Some(method);
+        let user = self.login.user.clone();
+        match method {
+            Method::User | Method::Rpop => self.ask(&Command::User(user), Stage::User),
+            Method::Apop => {
+                let stamp = self.stamp.as_ref().ok_or(OpeningError::MechanismMissing(method.name()))?;
+                let digest = stamp.digest(self.password()?);
+                self.ask(&Command::Apop { user, digest }, Stage::Verdict);
             }
+            method => {
+                let mut exchange = self.exchange(method)?;
+                self.ask(&auth_line(&mut exchange), Stage::Sasl(exchange));
+            }
+        }
+        Ok(())
+    }
+
+    /// What follows USER.
+    fn prove(&mut self) -> Result<(), OpeningError> {
+        let proof = match self.method {
+            Some(Method::Rpop) => Command::Rpop(self.login.user.clone()),
+            _ => Command::Pass(self.password()?.clone()),
+        };
+        self.ask(&proof, Stage::Verdict);
+        Ok(())
+    }
+
+    fn exchange(&self, method: Method) -> Result<Exchange, OpeningError> {
+        let user = self.login.user.as_str();
+        let Credentials { token, security_contexts, .. } = &self.login.credentials;
+        let missing = |what| OpeningError::NoCredential { auth: method.name(), what };
+        let token = || token.as_ref().ok_or_else(|| missing("an access token"));
+        let exchange = match method {
+            Method::Login => Exchange::login(user, self.password()?),
+            Method::CramMd5 => Exchange::cram_md5(user, self.password()?),
+            Method::Scram { hash, plus } => {
+                Exchange::scram(hash, user, self.password()?, self.binding(method, plus), &self.nonce)
+            }
+            Method::OauthBearer => {
+                let server = self.server.as_ref().map(|(host, port)| (host.as_str(), *port));
+                Exchange::oauthbearer(user, token()?, server)
+            }
+            Method::Xoauth2 => Exchange::xoauth2(user, token()?),
+            Method::Gssapi => Exchange::gssapi(user, security_contexts.as_ref().ok_or_else(|| missing("Kerberos"))?),
+            Method::External => Exchange::external(user),
+            Method::Plain | Method::User | Method::Apop | Method::Rpop => Exchange::plain(user, self.password()?),
+        };
+        Ok(exchange?)
+    }
+
+    /// A server that told what it offers, and did not offer to bind, hears that we could have.
+    fn binding(&self, method: Method, plus: bool) -> Binding {
+        match &self.binding {
+            Some(binding) if plus => Binding::Bound(binding.clone()),
+            Some(_) if self.capabilities.mechanism(method.name()) => Binding::NotOffered,
+            _ => Binding::Impossible,
         }
     }
 
-    fn log_in_by_user(&mut self) -> Result<(), OpeningError> {
-        self.ask(&Command::User(self.login.user.clone()), Stage::User);
-        Ok(())
+    fn password(&self) -> Result<&Secret<String>, OpeningError> {
+        let missing = || OpeningError::NoCredential { auth: self.mechanism(), what: "a password" };
+        self.login.credentials.password.as_ref().ok_or_else(missing)
     }
 
     fn ask_capabilities(&mut self, then: Then) {
@@ -220,26 +339,15 @@ impl Opening {
         self.wire.send(command);
         self.stage = stage;
     }
-
-    const fn mechanism(&self) -> &'static str {
-        match &self.stage {
-            Stage::Sasl(exchange) => exchange.mechanism(),
-            _ => "USER/PASS",
-        }
-    }
 }
 
 /// A command line has at most 255 octets (RFC 2449 section 4); a longer initial response waits for the challenge.
 const MAX_AUTH_OCTETS: usize = 255;
 
-fn auth_line(exchange: &Exchange) -> Command {
+fn auth_line(exchange: &mut Exchange) -> Command {
     let mechanism = exchange.mechanism();
     let room = MAX_AUTH_OCTETS - "AUTH  \r\n".len() - mechanism.len();
-    let initial = exchange.initial().map(|message| match message.reveal().as_slice() {
-        [] => Secret::new("=".to_owned()),
-        message => Secret::new(STANDARD.encode(message)),
-    });
-    Command::Auth { mechanism, initial: initial.filter(|initial| initial.reveal().len() <= room) }
+    Command::Auth { mechanism, initial: exchange.initial(room) }
 }
 
 fn advice(reply: &Reply) -> &'static str {

@@ -136,7 +136,14 @@ impl Wire {
             }
             Command::Auth { .. } | Command::Response(_) => Expect::Login,
             Command::Retr { max_bytes, .. } | Command::Top { max_bytes, .. } => Expect::Body { max_bytes: *max_bytes },
-            Command::Stls | Command::User(_) | Command::Pass(_) | Command::Dele(_) | Command::Quit => Expect::Status,
+            Command::Stls
+            | Command::User(_)
+            | Command::Pass(_)
+            | Command::Apop { .. }
+            | Command::Rpop(_)
+            | Command::Utf8
+            | Command::Dele(_)
+            | Command::Quit => Expect::Status,
         });
     }
 
