@@ -1,6 +1,7 @@
-//! SOCKETS: drives `proto/` over tokio and rustls. Deadlines live here.
+//! SOCKETS: drives `proto/` over tokio and rustls, asks for OAuth tokens and Kerberos tickets. Deadlines live here.
 //! Knows nothing about the archive.
 
 pub mod clamd;
+pub mod oauth;
 pub mod pop3;
 pub mod tls;

@@ -20,6 +20,7 @@ mod json_schemas;
 mod message;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod oauth;
 mod pop3_dialogs;
 mod pop3_dovecot;
 mod pop3_net;

@@ -4,3 +4,4 @@ pub(crate) mod clamd;
 pub(crate) mod document;
 pub(crate) mod dovecot;
 pub(crate) mod poplar;
+pub(crate) mod token_server;
