@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Sourced, with the repository as the current folder: installs what is missing, and only that, and says so first.
 #
-#   need_compiler; need_clamd; need_dovecot; need PROGRAM PACKAGE...   note what is missing
+#   need_compiler; need_clamd; need_dovecot; need_kerberos             note what is missing
+#   need PROGRAM PACKAGE...                                            the same for any program
 #   need_module MODULE PACKAGE...                                      the same for a module of the system's Python
 #   install_missing                                                    installs what was noted (Debian, Ubuntu)
 #   need_rust                                                          finds or installs cargo, sets rust_flags
@@ -20,7 +21,7 @@ rust_flags=()
 readonly rust_without_flags=1.98
 # Debian starts and enables these with their packages.
 readonly service_units=(clamav-daemon.service clamav-daemon.socket clamav-freshclam.service clamav-clamonacc.service
-    dovecot.service dovecot.socket)
+    dovecot.service dovecot.socket krb5-kdc.service krb5-admin-server.service)
 readonly policy=/usr/sbin/policy-rc.d
 readonly policy_mark="# poplar: no service starts while its scripts install packages"
 
@@ -54,6 +55,18 @@ need_dovecot() {
     missing+=(dovecot-core dovecot-pop3d)
 }
 
+# A KDC of the tests' own, and what Dovecot needs to take its tickets.
+need_kerberos() {
+    need krb5kdc krb5-kdc
+    need kadmin.local krb5-admin-server
+    need kinit krb5-user
+    local plugin
+    for plugin in /usr/lib/dovecot/modules/auth/libmech_gssapi.so /usr/lib64/dovecot/auth/libmech_gssapi.so; do
+        [ -e "$plugin" ] && return
+    done
+    missing+=(dovecot-gssapi)
+}
+
 # For programs of ours that run on the system's Python, whatever other one stands first in the path.
 need_module() {
     local module=$1
@@ -69,7 +82,7 @@ install_missing() {
     may_be_root ||
         give_up "To install what is missing, run this as root (or through sudo), then start again:" \
             "    apt-get update && ${install[*]}" \
-            "Their services are not needed: systemctl disable --now clamav-daemon clamav-freshclam dovecot"
+            "Their services are not needed: systemctl disable --now clamav-daemon clamav-freshclam dovecot krb5-kdc"
     say "installing ${missing[*]} (Debian packages, without starting their services)"
     (
         trap let_services_start EXIT

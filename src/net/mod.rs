@@ -2,6 +2,7 @@
 //! Knows nothing about the archive.
 
 pub mod clamd;
+pub mod gssapi;
 pub mod oauth;
 pub mod pop3;
 pub mod tls;

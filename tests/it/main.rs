@@ -17,6 +17,7 @@ mod index;
 mod journal;
 mod journal_format;
 mod json_schemas;
+mod kerberos;
 mod message;
 #[cfg(feature = "mutants")]
 mod mutants;
