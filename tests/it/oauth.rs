@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::support::token_server::{Answer, TokenServer};
 
@@ -216,12 +217,22 @@ async fn whoever_reads_the_file_finds_a_whole_token() {
 
 #[tokio::test]
 async fn a_caller_that_gives_up_loses_no_rotated_token() {
-    let bench = Bench::new(vec![rotates(1)]);
+    let arrived = Arc::new(Notify::new());
+    let (given_up, wait_for_it) = mpsc::channel::<()>();
+    let holds_back = Box::new({
+        let arrived = Arc::clone(&arrived);
+        move || {
+            arrived.notify_one();
+            wait_for_it.recv().unwrap();
+        }
+    });
+    let bench = Bench::new(vec![Answer::After(holds_back, Box::new(rotates(1)))]);
     let tokens = bench.tokens();
-    let mut asking = Box::pin(tokens.access());
-    // Polled once, so that it is under way, and dropped.
-    assert!(tokio::time::timeout(Duration::ZERO, &mut asking).await.is_err());
-    drop(asking);
+    tokio::select! {
+        result = tokens.access() => panic!("answered already: {result:?}"),
+        () = arrived.notified() => {}
+    }
+    given_up.send(()).unwrap();
     assert_eq!(granted(&tokens).await, "access-1");
     assert_eq!(bench.kept(), "refresh-1\n");
     assert_eq!(bench.server.asked().len(), 1);

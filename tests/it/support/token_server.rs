@@ -19,7 +19,7 @@ pub(crate) enum Answer {
     /// Half an answer; then nothing more, for as long as the client waits.
     Stalls,
     /// The same, after something else has happened.
-    After(Box<dyn Fn() + Send>, Box<Answer>),
+    After(Box<dyn Fn() + Send>, Box<Self>),
     /// The connection ends instead of an answer.
     HangsUp,
 }
