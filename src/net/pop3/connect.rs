@@ -13,29 +13,37 @@ use super::connection::{Connection, Stream};
 use super::error::{Cause, Phase};
 use super::{Deadlines, Endpoint, Tls};
 use crate::net::tls::TlsError;
-use crate::proto::pop3::{Capabilities, Limits, Login, Opening, OpeningError, Security, Step, Wire};
+use crate::proto::pop3::{Capabilities, Limits, Login, Opening, Security, Step, Wire};
+
+/// A logged-in session.
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    pub(super) wire: Wire,
+    pub(super) capabilities: Capabilities,
+    pub(super) mechanism: &'static str,
+}
 
 /// Connects, secures the line, logs in.
-pub(super) async fn open(
-    endpoint: &Endpoint,
-    login: &Login,
-    deadlines: &Deadlines,
-) -> Result<(Connection, Wire, Capabilities), Cause> {
+pub(super) async fn open(endpoint: &Endpoint, login: &Login, deadlines: &Deadlines) -> Result<Opened, Cause> {
     let security = match endpoint.tls {
         Tls::Implicit(_) => Security::Tls,
         Tls::StartTls(_) => Security::StartTls,
         Tls::None => Security::Cleartext,
     };
-    let mut opening = Opening::new(login.clone(), security, Limits::default()).map_err(Cause::Opening)?;
+    let opening = Opening::new(login.clone(), security, Limits::default()).map_err(Cause::Opening)?;
+    let mut opening = opening.reached_at(&endpoint.host, endpoint.port);
     let tcp = connect(endpoint, deadlines.connect).await?;
     let stream = match &endpoint.tls {
         Tls::Implicit(config) => shake_hands(tcp, config, endpoint, deadlines.tls).await?,
         Tls::StartTls(_) | Tls::None => Stream::Plain(tcp),
     };
     let mut connection = Connection::new(stream);
+    opening.bind(connection.channel_binding());
     let mut wait = Wait::new(Phase::Greeting, deadlines.greeting);
     loop {
-        match step(&mut opening, &mut connection).map_err(Cause::Opening)? {
+        let (stepped, next) = step(opening, &mut connection, &wait).await?;
+        opening = stepped;
+        match next {
             Step::Write(octets) => {
                 connection.write(octets);
                 wait.enter(Phase::Login, deadlines.login);
@@ -44,20 +52,34 @@ pub(super) async fn open(
             Step::UpgradeTls => {
                 connection = upgrade(connection, endpoint, deadlines.tls).await?;
                 opening.secured();
+                opening.bind(connection.channel_binding());
             }
             Step::Open => break,
         }
     }
+    let mechanism = opening.mechanism();
     let (wire, capabilities) = opening.into_session();
-    Ok((connection, wire, capabilities))
+    Ok(Opened { connection, wire, capabilities, mechanism })
 }
 
-fn step(opening: &mut Opening, connection: &mut Connection) -> Result<Step, OpeningError> {
-    let mut input = connection.unread();
-    let step = opening.step(&mut input);
-    let left = input.len();
+/// What may block goes to a thread of its own, and is not waited for longer than for the server.
+async fn step(mut opening: Opening, connection: &mut Connection, wait: &Wait) -> Result<(Opening, Step), Cause> {
+    let arrived = connection.unread().to_vec();
+    let may_block = opening.may_block();
+    let work = move || {
+        let mut input = arrived.as_slice();
+        let step = opening.step(&mut input);
+        (input.len(), step.map(|step| (opening, step)))
+    };
+    let (left, step) = if may_block {
+        let worked = timeout_at(wait.until, tokio::task::spawn_blocking(work)).await.map_err(|_| wait.missed())?;
+        // It was not cancelled: it panicked, or the program is ending.
+        worked.map_err(|error| Cause::Lost(io::Error::other(error)))?
+    } else {
+        work()
+    };
     connection.keep(left);
-    step
+    step.map_err(Cause::Opening)
 }
 
 async fn read(connection: &mut Connection, opening: &mut Opening, wait: &Wait) -> Result<(), Cause> {

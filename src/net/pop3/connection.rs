@@ -4,9 +4,13 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustls::client::ClientConnection;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use crate::net::tls::channel_binding;
+use crate::proto::pop3::ChannelBinding;
 
 /// A byte stream with one read buffer, reused for all that comes, and what is still to be written.
 pub(super) struct Connection {
@@ -35,8 +39,16 @@ impl Connection {
         self.stream
     }
 
-    pub(super) const fn stream(&self) -> &Stream {
-        &self.stream
+    /// What TLS knows of itself. `None` without it.
+    pub(super) fn tls(&self) -> Option<&ClientConnection> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => Some(stream.get_ref().1),
+        }
+    }
+
+    pub(super) fn channel_binding(&self) -> Option<ChannelBinding> {
+        channel_binding(self.tls()?)
     }
 
     pub(super) fn unread(&self) -> &[u8] {

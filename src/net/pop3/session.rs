@@ -3,9 +3,10 @@ use std::time::Duration;
 use rustls::ProtocolVersion;
 use tokio::time::timeout;
 
-use super::connection::{Connection, Stream};
+use super::connection::Connection;
 use super::error::{Cause, Error, Phase};
 use super::{Deadlines, Endpoint, connect};
+use crate::net::tls::TlsFacts;
 use crate::proto::pop3::{Capabilities, Command, Event, Listing, Login, Reply, Retrieve, Window, Wire};
 
 /// A logged-in session (the transaction state of RFC 1939 section 5). Dropping it closes the connection without QUIT:
@@ -17,6 +18,7 @@ pub struct Session {
     capabilities: Capabilities,
     /// Whether more than one command may be outstanding.
     pipelining: bool,
+    mechanism: &'static str,
     window: Window,
     asking: Asking,
     deadlines: Deadlines,
@@ -92,11 +94,11 @@ impl Session {
     pub async fn open(endpoint: &Endpoint, login: &Login, deadlines: &Deadlines) -> Result<Self, Error> {
         let place = format!("{}:{}", endpoint.host, endpoint.port);
         match connect::open(endpoint, login, deadlines).await {
-            Ok((connection, wire, capabilities)) => {
+            Ok(connect::Opened { connection, wire, capabilities, mechanism }) => {
                 let pipelining = capabilities.pipelining();
                 let window = Window::new(if pipelining { Window::COMMANDS } else { 1 });
                 let (asking, deadlines) = (Asking::Header, *deadlines);
-                Ok(Self { place, connection, wire, capabilities, pipelining, window, asking, deadlines })
+                Ok(Self { place, connection, wire, capabilities, mechanism, pipelining, window, asking, deadlines })
             }
             Err(cause) => Err(Error { place, cause }),
         }
@@ -120,10 +122,17 @@ impl Session {
 
     /// `None` without TLS.
     pub fn tls_version(&self) -> Option<ProtocolVersion> {
-        match self.connection.stream() {
-            Stream::Plain(_) => None,
-            Stream::Tls(stream) => stream.get_ref().1.protocol_version(),
-        }
+        self.connection.tls()?.protocol_version()
+    }
+
+    /// How the line is secured. `None` without TLS.
+    pub fn tls_facts(&self) -> Option<TlsFacts> {
+        TlsFacts::of(self.connection.tls()?)
+    }
+
+    /// How it was logged in, as protocols call it: `SCRAM-SHA-256`, `USER/PASS`.
+    pub const fn mechanism(&self) -> &'static str {
+        self.mechanism
     }
 
     /// UIDL and LIST. Sizes are missing where the server refuses LIST.

@@ -1,63 +1,8 @@
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::version::{TLS12, TLS13};
-use rustls::{AlertDescription, CertificateError, ClientConfig, InvalidMessage, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-/// Whose certificates are believed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// The authorities this machine trusts.
-    Platform,
-    /// The authorities of a PEM file, and no others.
-    File(PathBuf),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    #[error("cannot read ca_file {path}: {error}. It must hold certificates in PEM")]
-    CaFile { path: PathBuf, error: pem::Error },
-    #[error("ca_file {path} holds no certificate. It must hold at least one in PEM")]
-    NoCertificate { path: PathBuf },
-    #[error("a certificate in ca_file {path} cannot be used as an authority: {error}")]
-    UnusableCertificate { path: PathBuf, error: rustls::Error },
-    #[error("the certificate authorities of this machine cannot be used: {0}. Install ca-certificates or set ca_file")]
-    Platform(rustls::Error),
-    #[error("TLS cannot be set up: {0}")]
-    Provider(rustls::Error),
-}
-
-/// What one account uses: TLS 1.2 or later, every certificate verified. One for each account, because the session
-/// cache in it must not be shared between accounts that trust differently.
-pub fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, SetupError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(SetupError::Provider)?;
-    let verified = match trust {
-        Trust::Platform => builder.with_platform_verifier().map_err(SetupError::Platform)?,
-        Trust::File(path) => builder.with_root_certificates(roots(path)?),
-    };
-    Ok(Arc::new(verified.with_no_client_auth()))
-}
-
-fn roots(path: &Path) -> Result<RootCertStore, SetupError> {
-    let unreadable = |error| SetupError::CaFile { path: path.to_owned(), error };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-        roots
-            .add(certificate.map_err(unreadable)?)
-            .map_err(|error| SetupError::UnusableCertificate { path: path.to_owned(), error })?;
-    }
-    if roots.is_empty() {
-        return Err(SetupError::NoCertificate { path: path.to_owned() });
-    }
-    Ok(roots)
-}
+use super::pin::NotPinned;
 
 /// Why there is no TLS with this server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +20,13 @@ pub enum TlsError {
     NotValidYet(String),
     #[error("its certificate was revoked. Whoever runs the server must replace it")]
     Revoked,
+    #[error(
+        "its certificate is none of those in pin_sha256. If whoever runs the server says that the new one is right, \
+         add {spki_sha256} (its key) or {sha256} (the certificate)"
+    )]
+    NotPinned { sha256: String, spki_sha256: String },
+    #[error("the server does not have the key of the certificate it shows: it is not the one it claims to be")]
+    BadSignature,
     #[error("its certificate cannot be accepted: {0}")]
     BadCertificate(String),
     #[error("the server speaks only old TLS (before 1.2) or only old ciphers. Whoever runs it must update it")]
@@ -118,6 +70,11 @@ impl From<&CertificateError> for TlsError {
                 Self::NotValidYet(reason.to_string())
             }
             CertificateError::Revoked => Self::Revoked,
+            CertificateError::BadSignature => Self::BadSignature,
+            CertificateError::Other(other) if let Some(not_pinned) = other.0.downcast_ref::<NotPinned>() => {
+                let NotPinned { sha256, spki_sha256 } = not_pinned.clone();
+                Self::NotPinned { sha256, spki_sha256 }
+            }
             other => Self::BadCertificate(other.to_string()),
         }
     }
