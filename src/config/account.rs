@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
-use super::SecretSource;
+use super::{Oauth, SecretSource};
 
 /// One mailbox on a POP3 server.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
-#[schemars(deny_unknown_fields, extend("required" = ["name", "host", "user", "password"]))]
+#[schemars(deny_unknown_fields, extend("required" = ["name", "host", "user"]))]
 pub struct Account {
     /// What the account is called in the archive, on the screen and in `account:` searches: 1 to 64 letters, digits
     /// and `. _ - @`, a letter or digit first. Changing it later begins a new account.
@@ -29,17 +29,31 @@ pub struct Account {
     /// The login name, as the server wants it.
     #[schemars(length(min = 1))]
     pub user: String,
-    /// Where the password comes from. It never stands in this file.
-    pub password: SecretSource,
+    /// Where the password comes from. It never stands in this file. May be left out where the login needs none.
+    #[schemars(with = "SecretSource")]
+    pub password: Option<SecretSource>,
+    /// Where access tokens come from, for providers that take no passwords: a table `[account.oauth]`.
+    #[schemars(with = "Oauth")]
+    pub oauth: Option<Oauth>,
     /// How to log in.
     #[schemars(extend("default" = "auto"))]
     pub auth: Auth,
     /// A PEM file with the only authorities this account trusts. Default: those of the operating system.
     #[schemars(with = "PathBuf")]
     pub ca_file: Option<PathBuf>,
-    /// SHA-256 hashes of the server keys to accept. Not built yet: refused.
+    /// SHA-256 hashes, in hexadecimal, of server certificates or of the keys in them (SubjectPublicKeyInfo). The
+    /// server's must be one of these, and an authority must vouch for it as well.
     #[schemars(extend("default" = []))]
     pub pin_sha256: Vec<String>,
+    /// `true`: a pin is enough; nobody has to vouch for the server, for its name, or for its dates.
+    #[schemars(extend("default" = false))]
+    pub pin_only: bool,
+    /// A certificate to show to the server: a PEM file with the chain, our own first.
+    #[schemars(with = "PathBuf")]
+    pub client_cert: Option<PathBuf>,
+    /// The PEM file of its key, readable by its owner only.
+    #[schemars(with = "PathBuf")]
+    pub client_key: Option<PathBuf>,
     /// The name the server's certificate must carry. Default: `host`.
     #[schemars(with = "String")]
     pub tls_server_name: Option<String>,
@@ -71,7 +85,6 @@ pub enum TlsMode {
     None,
 }
 
-/// The login methods that are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "lowercase")]
 pub enum Auth {
@@ -79,8 +92,31 @@ pub enum Auth {
     Auto,
     /// USER and PASS (RFC 1939).
     User,
+    /// APOP (RFC 1939).
+    Apop,
     /// SASL PLAIN (RFC 4616, RFC 5034).
     Plain,
+    /// SASL LOGIN, never a standard.
+    Login,
+    /// SASL CRAM-MD5 (RFC 2195).
+    #[schemars(rename = "cram-md5")]
+    CramMd5,
+    /// SASL SCRAM-SHA-1 (RFC 5802), bound to the TLS connection where the server can.
+    #[schemars(rename = "scram-sha-1")]
+    ScramSha1,
+    /// SASL SCRAM-SHA-256 (RFC 7677), bound to the TLS connection where the server can.
+    #[schemars(rename = "scram-sha-256")]
+    ScramSha256,
+    /// SASL OAUTHBEARER (RFC 7628) with a token from `[account.oauth]`.
+    OauthBearer,
+    /// Its elder XOAUTH2.
+    Xoauth2,
+    /// Kerberos (RFC 4752), with the ticket of the user that poplar runs as.
+    Gssapi,
+    /// The client certificate (RFC 4422).
+    External,
+    /// RPOP (RFC 1081): the server believes the host. Needs `allow_cleartext = true`.
+    Rpop,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
@@ -103,4 +139,19 @@ pub enum DeleteWhen {
     Scanned,
     /// It can be found by a search.
     Indexed,
+}
+
+impl Account {
+    /// Every secret that has to be there before somebody logs in, with the path of its key in the account.
+    pub(super) fn secrets(&self) -> Vec<(&'static str, SecretSource)> {
+        let mut secrets = Vec::new();
+        secrets.extend(self.password.clone().map(|source| ("password", source)));
+        secrets.extend(self.client_key.clone().map(|file| ("client_key", SecretSource::File(file))));
+        if let Some(Oauth::Provider(provider)) = &self.oauth {
+            secrets.extend(provider.client_secret.clone().map(|source| ("oauth.client_secret", source)));
+            let token = provider.refresh_token.clone().map(|token| SecretSource::File(token.file));
+            secrets.extend(token.map(|source| ("oauth.refresh_token", source)));
+        }
+        secrets
+    }
 }

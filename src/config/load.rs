@@ -8,7 +8,7 @@ use toml::de::DeTable;
 
 use super::page::{Page, line_of, nearest};
 use super::read::{self, Written};
-use super::{Account, Config, Environment, Error, Fault};
+use super::{Account, Config, Environment, Error, Fault, SecretError, SecretSource};
 
 const FILE_VARIABLE: &str = "POPLAR_CONFIG";
 const DATA_DIR_VARIABLE: &str = "POPLAR_DATA_DIR";
@@ -96,18 +96,22 @@ impl Loaded {
         found.ok_or_else(|| Error::NoAccounts { file: self.file.clone(), searched: self.searched.clone() })
     }
 
-    /// Looks at the modes of all password files, without reading them. A missing one is no fault here: only its own
+    /// Looks at the modes of all files of secrets, without reading them. A missing one is no fault here: only its own
     /// account needs it.
     ///
     /// # Errors
     /// One fault for each file that others may read.
     pub fn check_secrets(&self) -> Result<(), Error> {
-        let open_to_others = |(number, account): (usize, &Account)| {
-            let error = account.password.check_mode().err().filter(|error| !error.is_missing())?;
-            let sentence = format!("account {:?}: {error}", account.name);
-            Some(Fault { file: self.file.clone()?, line: self.password_line(number), sentence })
-        };
-        let faults: Vec<Fault> = self.config.accounts.iter().enumerate().filter_map(open_to_others).collect();
+        let mut faults = Vec::new();
+        for (number, account) in self.config.accounts.iter().enumerate() {
+            for (key, source) in account.secrets() {
+                let error = source.check_mode().err().filter(|error| !error.is_missing());
+                if let (Some(error), Some(file)) = (error, self.file.clone()) {
+                    let sentence = format!("account {:?}: {error}", account.name);
+                    faults.push(Fault { file, line: self.line_of(number, key), sentence });
+                }
+            }
+        }
         if faults.is_empty() { Ok(()) } else { Err(Error::Refused(faults)) }
     }
 
@@ -115,9 +119,14 @@ impl Loaded {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for account in &self.config.accounts {
-            if let Some(error) = account.password.check_mode().err().filter(super::SecretError::is_missing) {
-                notes.push(format!("account {:?} cannot log in yet: {error}", account.name));
-            }
+            let missing = |(_, source): (_, SecretSource)| source.check_mode().err().filter(SecretError::is_missing);
+            notes.extend(
+                account
+                    .secrets()
+                    .into_iter()
+                    .filter_map(missing)
+                    .map(|error| format!("account {:?} cannot log in yet: {error}", account.name)),
+            );
         }
         if self.origins.contains_key("web.listen") {
             notes.push("web.listen is not used yet: this version has no web pages".to_owned());
@@ -132,8 +141,8 @@ impl Loaded {
         self.origins.get(path).unwrap_or(&Origin::Default)
     }
 
-    fn password_line(&self, number: usize) -> usize {
-        match self.origin(&format!("{}password", read::account_path(number))) {
+    fn line_of(&self, number: usize, key: &str) -> usize {
+        match self.origin(&format!("{}{key}", read::account_path(number))) {
             Origin::File { line } => *line,
             _ => 1,
         }

@@ -78,6 +78,25 @@ impl<'d> Section<'_, 'd> {
         self.optional(key, read)
     }
 
+    /// The keys of a table inside this one, where it is there.
+    pub(super) fn nested(&mut self, key: &'static str) -> Option<Section<'_, 'd>> {
+        self.value(key)?;
+        self.optional(key, |_| Ok(()));
+        let table = self.table(key);
+        table.table?;
+        let (path, title) = (format!("{}{key}.", self.path), self.title.clone());
+        Some(Section { page: &mut *self.page, table, path, title, asked: Vec::new() })
+    }
+
+    /// Whether the file sets the key to something: `false` and an empty list are nothing.
+    pub(super) fn has(&mut self, key: &'static str) -> bool {
+        self.value(key).is_some_and(|value| match value.get_ref() {
+            DeValue::Boolean(flag) => *flag,
+            DeValue::Array(items) => !items.is_empty(),
+            _ => true,
+        })
+    }
+
     /// A table inside this one.
     pub(super) fn table(&mut self, key: &'static str) -> Place<'d> {
         let Some(value) = self.value(key) else { return Place { table: None, span: 0..0 } };

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use super::Environment;
 use crate::mail::Secret;
 
-/// Where a password comes from; the password itself is read by [`SecretSource::read`], at the moment somebody logs in.
+/// Where a password or another secret comes from; [`SecretSource::read`] reads it, at the moment somebody logs in.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 pub enum SecretSource {
@@ -20,20 +20,20 @@ pub enum SecretSource {
     File(PathBuf),
     /// An environment variable.
     Env(String),
-    /// A program and its arguments, run without a shell; what it prints within 30 s is the password.
+    /// A program and its arguments, run without a shell; what it prints within 30 s is the secret.
     Command(Vec<String>),
     /// The name of a systemd credential (`LoadCredential=`).
     Credential(String),
 }
 
-/// Why there is no password. The sentence never holds any part of one.
+/// Why there is no secret. The sentence never holds any part of one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the password file {} {}", .file.display(), why(.source))]
+    #[error("the secret file {} {}", .file.display(), why(.source))]
     File { file: PathBuf, source: io::Error },
-    #[error("the password file {} is not a plain file; name one that holds the password and nothing else", .0.display())]
+    #[error("the secret file {} is not a plain file; name one that holds the secret and nothing else", .0.display())]
     NotAFile(PathBuf),
-    #[error("the password file {} can be read by others (mode {mode:04o}); run: chmod 600 {}", .file.display(), .file.display())]
+    #[error("the secret file {} can be read by others (mode {mode:04o}); run: chmod 600 {}", .file.display(), .file.display())]
     OpenToOthers { file: PathBuf, mode: u32 },
     #[error("the environment variable {0} is not set; set it where poplar is started")]
     NoVariable(String),
@@ -41,17 +41,17 @@ pub enum Error {
         "no systemd credential {0:?}: CREDENTIALS_DIRECTORY is not set; run under systemd with LoadCredential={0}:PATH"
     )]
     NoCredentials(String),
-    #[error("the password command {program:?} cannot be run: {source}; check its path and mode")]
+    #[error("the command {program:?} cannot be run: {source}; check its path and mode")]
     CommandStart { program: String, source: io::Error },
-    #[error("the password command {program:?} failed ({status}); run it by hand as the same user to see why")]
+    #[error("the command {program:?} failed ({status}); run it by hand as the same user to see why")]
     CommandFailed { program: String, status: ExitStatus },
-    #[error("the password command {program:?} did not answer within {} s; it may be waiting for input", .limit.as_secs_f32())]
+    #[error("the command {program:?} did not answer within {} s; it may be waiting for input", .limit.as_secs_f32())]
     CommandTimeout { program: String, limit: Duration },
-    #[error("the password from {0} is empty")]
+    #[error("the secret from {0} is empty")]
     Empty(String),
-    #[error("the password from {0} holds a line end or a NUL, which POP3 cannot carry; leave one line")]
+    #[error("the secret from {0} holds a line end or a NUL, which POP3 cannot carry; leave one line")]
     Unsendable(String),
-    #[error("the password from {0} is not UTF-8 text, or longer than 64 KiB")]
+    #[error("the secret from {0} is not UTF-8 text, or longer than 64 KiB")]
     NotText(String),
 }
 
@@ -59,7 +59,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const LONGEST: u64 = 64 << 10;
 
 impl SecretSource {
-    /// Reads the password now, without one line end after it. Blocks while a command runs, at most 30 s.
+    /// Reads the secret now, without one line end after it. Blocks while a command runs, at most 30 s.
     pub fn read(&self) -> Result<Secret<String>, Error> {
         self.read_in(&Environment::process())
     }
@@ -86,7 +86,7 @@ impl SecretSource {
         self.checked(octets)
     }
 
-    /// Whether a password file is one, and is closed to everybody but its owner. Does not read it.
+    /// Whether a file of a secret is one, and is closed to everybody but its owner. Does not read it.
     pub fn check_mode(&self) -> Result<(), Error> {
         let Self::File(file) = self else { return Ok(()) };
         let found = fs::metadata(file).map_err(|source| Error::File { file: file.clone(), source })?;
@@ -128,7 +128,7 @@ impl SecretSource {
 }
 
 impl Error {
-    /// Whether the next try may find a password without anybody changing anything.
+    /// Whether the next try may find a secret without anybody changing anything.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::CommandStart { .. } | Self::CommandFailed { .. } | Self::CommandTimeout { .. })
     }
@@ -140,7 +140,7 @@ impl Error {
 
 fn why(source: &io::Error) -> String {
     match source.kind() {
-        io::ErrorKind::NotFound => "does not exist; write the password into it, and chmod 600 it".to_owned(),
+        io::ErrorKind::NotFound => "does not exist; write the secret into it, and chmod 600 it".to_owned(),
         io::ErrorKind::PermissionDenied => {
             "may not be read by this user; make it belong to the user that poplar runs as".to_owned()
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 use serde_json::json;
 use toml::{Table, Value};
 
-use super::read::{AUTH, DELETE_WHEN, TLS, account_path};
+use super::read::{AUTH, DELETE_WHEN, GRANT, PRESET, TLS, account_path};
 use super::units::{show_period, show_size};
-use super::{Account, AfterArchive, Clamd, Config, Loaded, SecretSource};
+use super::{Account, AfterArchive, Clamd, Config, Loaded, Oauth, SecretSource};
 
 /// One table of the file as it is in force: a heading, the path of its origins, and a row for each key; no value where
 /// nothing is set.
@@ -98,10 +98,14 @@ fn account_rows(account: &Account) -> Vec<(&'static str, Option<Value>)> {
         ("tls", word(&TLS, &account.tls)),
         ("allow_cleartext", Some(account.allow_cleartext.into())),
         ("user", Some(account.user.clone().into())),
-        ("password", Some(secret(&account.password))),
+        ("password", account.password.as_ref().map(secret)),
+        ("oauth", account.oauth.as_ref().map(oauth)),
         ("auth", word(&AUTH, &account.auth)),
         ("ca_file", account.ca_file.as_deref().map(path)),
         ("pin_sha256", Some(Value::Array(pins))),
+        ("pin_only", Some(account.pin_only.into())),
+        ("client_cert", account.client_cert.as_deref().map(path)),
+        ("client_key", account.client_key.as_deref().map(path)),
         ("tls_server_name", account.tls_server_name.clone().map(Value::String)),
         ("poll_every", Some(show_period(account.poll_every).into())),
         ("after_archive", Some(after_archive(account.after_archive))),
@@ -130,6 +134,24 @@ fn secret(source: &SecretSource) -> Value {
         SecretSource::Command(words) => one("command", words.clone().into()),
         SecretSource::Credential(name) => one("credential", name.clone().into()),
     }
+}
+
+fn oauth(oauth: &Oauth) -> Value {
+    let provider = match oauth {
+        Oauth::Command(command) => return one("token_command", command.token_command.clone().into()),
+        Oauth::Provider(provider) => provider,
+    };
+    let rows = [
+        ("preset", provider.preset.as_ref().and_then(|preset| word(&PRESET, preset))),
+        ("token_url", Some(provider.token_url.clone().into())),
+        ("device_url", provider.device_url.clone().map(Value::String)),
+        ("client_id", Some(provider.client_id.clone().into())),
+        ("client_secret", provider.client_secret.as_ref().map(secret)),
+        ("refresh_token", provider.refresh_token.as_ref().map(|token| one("file", path(&token.file)))),
+        ("scope", provider.scope.clone().map(Value::String)),
+        ("grant", word(&GRANT, &provider.grant)),
+    ];
+    Value::Table(rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
 }
 
 fn one(key: &str, value: Value) -> Value {

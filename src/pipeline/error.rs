@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use super::Shortage;
 use super::sign::Mismatch;
+use crate::config::SecretError;
 use crate::{catalog, index, journal, net, store};
 
 /// Why a stage could not do its work.
@@ -26,6 +27,9 @@ pub enum Error {
     NoRoom(#[from] Shortage),
     #[error("{0}")]
     Setup(String),
+    /// A password or token that could not be had.
+    #[error(transparent)]
+    Secret(Box<SecretError>),
     /// Nothing of the batch that a message was in could be kept.
     #[error(transparent)]
     Batch(Arc<Self>),
@@ -47,6 +51,7 @@ impl Error {
             Self::Index(_) | Self::NoRoom(_) | Self::Closing => true,
             Self::Pop3(error) => error.is_transient(),
             Self::Batch(error) => error.is_transient(),
+            Self::Secret(error) => error.is_transient(),
             Self::Setup(_) | Self::Mismatch(_) => false,
         }
     }

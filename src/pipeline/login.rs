@@ -1,36 +1,101 @@
 use super::Error;
 use super::error::blocking;
-use crate::config::{Account, Auth, TlsMode};
-use crate::net::pop3::{self, Endpoint, Login, Tls};
-use crate::net::tls;
+use crate::config::{Account, Auth, Oauth, SecretSource, TlsMode};
+use crate::mail::Secret;
+use crate::net::pop3::{self, Credentials, Endpoint, Login, SecurityContexts, Tls};
+use crate::net::tls::{Identity, Pin, Policy, Trust};
 
-/// Reads the secrets of the account now. Nothing is sent anywhere.
+/// Where an account's server is, and what is said to be let in. Reads the account's secrets now, and asks for an access
+/// token where one is needed.
 pub async fn way_in(account: &Account) -> Result<(Endpoint, Login), Error> {
-    let trust = account.ca_file.clone().map_or(tls::Trust::Platform, tls::Trust::File);
-    let config = || tls::client_config(&trust).map_err(|error| Error::Setup(error.to_string()));
-    let tls = match account.tls {
-        TlsMode::Implicit => Tls::Implicit(config()?),
-        TlsMode::StartTls => Tls::StartTls(config()?),
-        TlsMode::None => Tls::None,
-    };
     let endpoint = Endpoint {
         host: account.host.clone(),
         port: account.port,
-        tls,
+        tls: tls(account).await?,
         tls_server_name: account.tls_server_name.clone(),
-    };
-    let source = account.password.clone();
-    let password = blocking(move || source.read().map_err(|error| Error::Setup(error.to_string()))).await?;
-    let auth = match account.auth {
-        Auth::Auto => pop3::Auth::Auto,
-        Auth::User => pop3::Auth::User,
-        Auth::Plain => pop3::Auth::Plain,
     };
     let login = Login {
         user: account.user.clone(),
-        credentials: password.into(),
-        auth,
+        credentials: credentials(account).await?,
+        auth: auth(account.auth),
         allow_cleartext: account.allow_cleartext,
     };
     Ok((endpoint, login))
+}
+
+async fn tls(account: &Account) -> Result<Tls, Error> {
+    if account.tls == TlsMode::None {
+        return Ok(Tls::None);
+    }
+    let policy = policy(account)?;
+    let config = blocking(move || policy.client_config().map_err(|error| Error::Setup(error.to_string()))).await?;
+    Ok(if account.tls == TlsMode::StartTls { Tls::StartTls(config) } else { Tls::Implicit(config) })
+}
+
+fn policy(account: &Account) -> Result<Policy, Error> {
+    let trust = account.ca_file.clone().map_or(Trust::Platform, Trust::File);
+    let pins: Result<Vec<Pin>, _> = account.pin_sha256.iter().map(|pin| pin.parse()).collect();
+    let files = account.client_cert.clone().zip(account.client_key.clone());
+    Ok(Policy {
+        trust: (!account.pin_only).then_some(trust),
+        pins: pins.map_err(|error| Error::Setup(format!("pin_sha256: {error}")))?,
+        identity: files.map(|(certificate, key)| Identity { certificate, key }),
+    })
+}
+
+/// Only what the account's mechanism may need: what is not used is not asked for.
+async fn credentials(account: &Account) -> Result<Credentials, Error> {
+    let password = match &account.password {
+        Some(source) if uses_password(account.auth) => Some(read(source.clone()).await?),
+        _ => None,
+    };
+    let token = match &account.oauth {
+        Some(oauth) if matches!(account.auth, Auth::Auto | Auth::OauthBearer | Auth::Xoauth2) => {
+            Some(access_token(oauth).await?)
+        }
+        _ => None,
+    };
+    let security_contexts = (account.auth == Auth::Gssapi).then(|| security_contexts(account));
+    Ok(Credentials { password, token, client_certificate: account.client_cert.is_some(), security_contexts })
+}
+
+const fn uses_password(auth: Auth) -> bool {
+    !matches!(auth, Auth::OauthBearer | Auth::Xoauth2 | Auth::Gssapi | Auth::External | Auth::Rpop)
+}
+
+async fn read(source: SecretSource) -> Result<Secret<String>, Error> {
+    blocking(move || source.read().map_err(|error| Error::Secret(Box::new(error)))).await
+}
+
+/// A token that is good for this login.
+async fn access_token(oauth: &Oauth) -> Result<Secret<String>, Error> {
+    match oauth {
+        Oauth::Command(command) => read(SecretSource::Command(command.token_command.clone())).await,
+        Oauth::Provider(_) => Err(Error::Setup(
+            "asking a provider for tokens is not available in this build; use token_command".to_owned(),
+        )),
+    }
+}
+
+/// Kerberos for the service `pop` at the account's host.
+fn security_contexts(_account: &Account) -> SecurityContexts {
+    SecurityContexts::new(|| Err("it is not available in this build; set auth to another mechanism".to_owned()))
+}
+
+const fn auth(auth: Auth) -> pop3::Auth {
+    match auth {
+        Auth::Auto => pop3::Auth::Auto,
+        Auth::User => pop3::Auth::User,
+        Auth::Apop => pop3::Auth::Apop,
+        Auth::Plain => pop3::Auth::Plain,
+        Auth::Login => pop3::Auth::Login,
+        Auth::CramMd5 => pop3::Auth::CramMd5,
+        Auth::ScramSha1 => pop3::Auth::ScramSha1,
+        Auth::ScramSha256 => pop3::Auth::ScramSha256,
+        Auth::OauthBearer => pop3::Auth::OauthBearer,
+        Auth::Xoauth2 => pop3::Auth::Xoauth2,
+        Auth::Gssapi => pop3::Auth::Gssapi,
+        Auth::External => pop3::Auth::External,
+        Auth::Rpop => pop3::Auth::Rpop,
+    }
 }

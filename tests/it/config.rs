@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use poplar::config::{
-    AfterArchive, Auth, Clamd, Config, DeleteWhen, Environment, Error, LoadOptions, Loaded, SecretError, SecretSource,
-    TlsMode,
+    AfterArchive, Auth, Clamd, Config, DeleteWhen, Environment, Error, Grant, LoadOptions, Loaded, Oauth, SecretError,
+    SecretSource, TlsMode,
 };
 use serde_json::Value;
 
@@ -90,7 +90,7 @@ fn relative_paths_start_at_the_folder_of_the_file() {
     let text = format!("data_dir = \"mail\"\n{ACCOUNT}password = {{ file = \"s.secret\" }}\nca_file = \"ca.pem\"\n");
     let config = load(&house.write("poplar.toml", &text)).unwrap().config;
     assert_eq!(config.data_dir, house.path("mail"));
-    assert_eq!(config.accounts[0].password, SecretSource::File(house.path("s.secret")));
+    assert_eq!(config.accounts[0].password, Some(SecretSource::File(house.path("s.secret"))));
     assert_eq!(config.accounts[0].ca_file, Some(house.path("ca.pem")));
 }
 
@@ -180,7 +180,7 @@ fn accounts_are_chosen_by_name() {
         let accounts = loaded.accounts(&wanted);
         accounts.map(|found| found.iter().map(|account| account.name.clone()).collect::<Vec<_>>())
     };
-    assert_eq!(names(&[]).unwrap(), ["sales", "invoices"]);
+    assert_eq!(names(&[]).unwrap(), ["sales", "invoices", "office"]);
     assert_eq!(names(&["invoices"]).unwrap(), ["invoices"]);
     let error = names(&["sale"]).unwrap_err().to_string();
     assert!(error.contains("did you mean \"sales\"?"), "{error}");
@@ -229,13 +229,13 @@ fn a_password_file_is_read_only_if_it_is_closed_to_others() {
     let file = house.write("s.secret", "sekrit\r\n");
     let text = format!("{ACCOUNT}password = {{ file = \"s.secret\" }}\n");
     let loaded = load(&house.write("poplar.toml", &text)).unwrap();
-    let password = &loaded.config.accounts[0].password;
+    let password = loaded.config.accounts[0].password.as_ref().unwrap();
     for open in [0o644, 0o640, 0o604, 0o620] {
         fs::set_permissions(&file, fs::Permissions::from_mode(open)).unwrap();
         let error = password.read().unwrap_err().to_string();
         assert!(error.contains(&format!("chmod 600 {}", file.display())), "{error}");
         let error = loaded.check_secrets().unwrap_err().to_string();
-        assert!(error.contains("poplar.toml:5: account \"sales\": the password file"), "{error}");
+        assert!(error.contains("poplar.toml:5: account \"sales\": the secret file"), "{error}");
     }
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     loaded.check_secrets().unwrap();
@@ -250,8 +250,62 @@ fn a_missing_password_is_a_note_until_somebody_logs_in() {
     loaded.check_secrets().unwrap();
     let notes = loaded.notes().join("\n");
     assert!(notes.contains("s.secret does not exist") && notes.contains("web.listen is not used yet"), "{notes}");
-    let error = loaded.config.accounts[0].password.read().unwrap_err();
+    let error = loaded.config.accounts[0].password.as_ref().unwrap().read().unwrap_err();
     assert!(!error.is_transient(), "{error}");
+}
+
+#[test]
+fn tokens_come_from_a_command_or_from_a_provider() {
+    let house = House::new();
+    let read = |lines: &str| {
+        let text = format!("{ACCOUNT}[account.oauth]\n{lines}\n");
+        load(&house.write("poplar.toml", &text)).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let loaded = read("token_command = [\"oama\", \"access\", \"sales\"]");
+    let Some(Oauth::Command(command)) = &loaded.config.accounts[0].oauth else { panic!("no command") };
+    assert_eq!(command.token_command, ["oama", "access", "sales"]);
+
+    let loaded = read("preset = \"microsoft\"\nclient_id = \"id\"\nrefresh_token = { file = \"token\" }");
+    let Some(Oauth::Provider(provider)) = &loaded.config.accounts[0].oauth else { panic!("no provider") };
+    assert_eq!(provider.token_url, "https://login.microsoftonline.com/common/oauth2/v2.0/token");
+    assert_eq!(provider.refresh_token.as_ref().unwrap().file, house.path("token"));
+    assert!(loaded.notes().iter().any(|note| note.contains("cannot log in yet")), "{:?}", loaded.notes());
+    let again = load(&house.write("shown.toml", &loaded.show())).unwrap();
+    assert_eq!(again.config.accounts, loaded.config.accounts);
+
+    house.write("token", "t0k3n");
+    fs::set_permissions(house.path("token"), fs::Permissions::from_mode(0o644)).unwrap();
+    let error = loaded.check_secrets().unwrap_err().to_string();
+    assert!(error.contains("poplar.toml:8: account \"sales\": the secret file"), "{error}");
+
+    let loaded = read(
+        "preset = \"google\"\nclient_id = \"id\"\ngrant = \"client_credentials\"\nclient_secret = { env = \"S\" }",
+    );
+    let Some(Oauth::Provider(provider)) = &loaded.config.accounts[0].oauth else { panic!("no provider") };
+    assert_eq!(
+        (provider.grant, provider.scope.as_deref()),
+        (Grant::ClientCredentials, Some("https://mail.google.com/"))
+    );
+}
+
+#[test]
+fn pins_are_read_as_openssl_prints_them() {
+    let house = House::new();
+    let (digits, octets) = ("0f".repeat(32), ["0F"; 32].join(":"));
+    let text = format!("{ACCOUNT}password = {{ env = \"S\" }}\npin_sha256 = [{octets:?}]\npin_only = true\n");
+    let config = load(&house.write("poplar.toml", &text)).unwrap().config;
+    assert_eq!(config.accounts[0].pin_sha256, [digits]);
+}
+
+#[test]
+fn a_login_without_a_password_needs_none() {
+    let house = House::new();
+    house.write("client.pem", "");
+    let certificate = "client_cert = \"client.pem\"\nclient_key = \"client.key\"\n";
+    for lines in ["auth = \"gssapi\"\n", "auth = \"rpop\"\nallow_cleartext = true\n", certificate] {
+        let config = load(&house.write("poplar.toml", &format!("{ACCOUNT}{lines}"))).unwrap().config;
+        assert_eq!(config.accounts[0].password, None);
+    }
 }
 
 #[test]

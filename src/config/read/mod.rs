@@ -1,0 +1,140 @@
+//! The keys of the file, one function a table.
+//! Knows nothing about where a value stands in the text, or what comes from elsewhere than the file.
+
+mod account;
+mod oauth;
+mod secret;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::page::{Page, Place};
+use super::units::{parse_size, show_size};
+use super::{Account, Clamd, Import, Scan, Storage, Verify, Web, value};
+pub(super) use account::{AUTH, DELETE_WHEN, TLS, account_path};
+pub(super) use oauth::{GRANT, PRESET};
+
+/// A quarter of it has to carry the catalog and the index for a while.
+const LEAST_RESERVE: u64 = 1 << 20;
+/// What the file says: the data folder only where it stands there, all else with defaults filled in. Meaningful only
+/// if the page has no faults afterwards.
+pub(super) struct Written {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) accounts: Vec<Account>,
+    pub(super) storage: Storage,
+    pub(super) verify: Verify,
+    pub(super) scan: Scan,
+    pub(super) web: Web,
+    pub(super) import: Import,
+}
+
+/// Reads the whole document. Relative paths start at `folder`.
+pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folder: &Path) -> Written {
+    let mut top = page.section(Place { table: Some(document), span: 0..0 }, "", String::new());
+    let data_dir = top.optional("data_dir", value::path(folder));
+    let accounts = top.tables("account");
+    let storage = top.table("storage");
+    let verify = top.table("verify");
+    let (scan, web, import) = (top.table("scan"), top.table("web"), top.table("import"));
+    top.finish();
+    Written {
+        data_dir,
+        accounts: account::read_accounts(page, &accounts, folder),
+        storage: read_storage(page, storage),
+        verify: read_verify(page, verify),
+        scan: read_scan(page, scan, folder),
+        web: read_web(page, web),
+        import: read_import(page, import, folder),
+    }
+}
+
+fn read_storage<'d>(page: &mut Page<'d>, place: Place<'d>) -> Storage {
+    let mut section = page.section(place, "storage.", "[storage]".to_owned());
+    let reserve = section.optional("reserve", reserve);
+    section.finish();
+    Storage { reserve: reserve.unwrap_or(64 << 20) }
+}
+
+fn read_scan<'d>(page: &mut Page<'d>, place: Place<'d>, folder: &Path) -> Scan {
+    let mut section = page.section(place, "scan.", "[scan]".to_owned());
+    let clamd = section.optional("clamd", clamd).unwrap_or(Clamd::Managed);
+    let database_dir = section.optional("database_dir", value::path(folder));
+    section.finish();
+    Scan { clamd, database_dir: database_dir.unwrap_or_else(|| PathBuf::from("/var/lib/clamav")) }
+}
+
+fn read_web<'d>(page: &mut Page<'d>, place: Place<'d>) -> Web {
+    let mut section = page.section(place, "web.", "[web]".to_owned());
+    let listen = section.optional("listen", listen);
+    section.finish();
+    Web { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8025))) }
+}
+
+fn read_import<'d>(page: &mut Page<'d>, place: Place<'d>, folder: &Path) -> Import {
+    let mut section = page.section(place, "import.", "[import]".to_owned());
+    let drop_folder = section.optional("drop_folder", |written| {
+        value::path(folder)(written)?;
+        Err("is not built yet; leave it out, and use `poplar import PATH`".to_owned())
+    });
+    section.finish();
+    Import { drop_folder }
+}
+
+fn read_verify<'d>(page: &mut Page<'d>, place: Place<'d>) -> Verify {
+    let mut section = page.section(place, "verify.", "[verify]".to_owned());
+    let every = section.optional("every", period_or_never);
+    let rate = section.optional("rate", value::size);
+    let drill_every = section.optional("drill_every", period_or_never);
+    section.finish();
+    let month = Duration::from_secs(30 * 24 * 3600);
+    Verify {
+        every: every.unwrap_or(Some(month)),
+        rate: rate.unwrap_or(20 << 20),
+        drill_every: drill_every.unwrap_or(None),
+    }
+}
+
+fn period_or_never(value: &DeValue<'_>) -> Result<Option<Duration>, String> {
+    match value {
+        DeValue::String(word) if word == "never" => Ok(None),
+        _ => match value::period(value)? {
+            Duration::ZERO => Err("is no time at all; write \"never\", or for example \"30d\"".to_owned()),
+            period => Ok(Some(period)),
+        },
+    }
+}
+
+/// A size, or nothing at all.
+fn reserve(value: &DeValue<'_>) -> Result<u64, String> {
+    let none = matches!(value, DeValue::String(written) if parse_size(written) == Some(0) || written == "0");
+    match if none { 0 } else { value::size(value)? } {
+        few if 0 < few && few < LEAST_RESERVE => {
+            Err(format!("is too small to be of use; write \"{}\" or more, or \"0\" for none", show_size(LEAST_RESERVE)))
+        }
+        octets => Ok(octets),
+    }
+}
+
+fn clamd(value: &DeValue<'_>) -> Result<Clamd, String> {
+    let written = value::text(value)?;
+    let is_address = match written.split_once(':') {
+        Some(("unix", path)) => path.starts_with('/'),
+        Some(("tcp", address)) => address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)),
+        _ => false,
+    };
+    match written.as_str() {
+        "managed" => Ok(Clamd::Managed),
+        _ if is_address => Ok(Clamd::Address(written)),
+        _ => Err("must be \"managed\", \"unix:/path/to/socket\" or \"tcp:host:port\"".to_owned()),
+    }
+}
+
+fn listen(value: &DeValue<'_>) -> Result<SocketAddr, String> {
+    let written = value::text(value)?;
+    written.parse().map_err(|_| format!("= {written:?} is no IP address with a port; write \"127.0.0.1:8025\""))
+}
