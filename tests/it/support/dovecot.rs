@@ -22,6 +22,9 @@ pub(crate) const USERS: [(&str, &str); 5] = [
     ("bulk", "bulkpw"),
 ];
 
+/// What access tokens are signed with (HS256).
+pub(crate) const TOKEN_KEY: &[u8] = b"not a secret at all, and only for tests";
+
 const INSTALL: &str = "these tests speak to a real Dovecot: run ./scripts/test, or \
                        apt-get install --no-install-recommends dovecot-core dovecot-pop3d";
 const CONFIG: &str = include_str!("dovecot.conf");
@@ -37,6 +40,8 @@ pub(crate) struct Dovecot {
     pub(crate) pop3s_port: u16,
     /// The authority (PEM) that vouches for the server as `localhost` and `127.0.0.1`.
     pub(crate) ca_file: PathBuf,
+    /// Certificate and key (PEM) that make a client `tester`.
+    pub(crate) client: [PathBuf; 2],
     dir: PathBuf,
     master: Child,
 }
@@ -71,6 +76,7 @@ impl Dovecot {
         write_certificates(&dir, options.certificate_names);
         let users = USERS.map(|(user, password)| format!("{user}:{{PLAIN}}{password}\n"));
         fs::write(dir.join("users"), users.concat()).unwrap();
+        write_token_settings(&dir);
         open_for_the_server(&dir);
         // Another process may take a port between the moment it was found free and the moment Dovecot binds it.
         let mut attempts = (0..5).map(|_| Self::attempt(&dir, options));
@@ -109,8 +115,9 @@ impl Dovecot {
             .replace("{pop3s_port}", &pop3s_port.to_string())
             .replace("{uidl_format}", options.uidl_format);
         fs::write(dir.join("dovecot.conf"), config + options.more_config).unwrap();
-        let mut server =
-            Self { pop3_port, pop3s_port, ca_file: dir.join("ca.pem"), dir: dir.to_owned(), master: spawn(dir) };
+        let client = ["client.pem", "client.key"].map(|name| dir.join(name));
+        let (ca_file, dir) = (dir.join("ca.pem"), dir.to_owned());
+        let mut server = Self { pop3_port, pop3s_port, ca_file, client, master: spawn(&dir), dir };
         server.wait_for_greeting().map(|()| server)
     }
 
@@ -177,6 +184,28 @@ fn write_certificates(dir: &Path, names: &[&str]) {
     fs::write(dir.join("ca.pem"), issuer.pem()).unwrap();
     fs::write(dir.join("server.pem"), certificate.pem()).unwrap();
     fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
+    let mut client = CertificateParams::default();
+    client.distinguished_name = rcgen::DistinguishedName::new();
+    client.distinguished_name.push(rcgen::DnType::CommonName, "tester");
+    client.extended_key_usages.push(rcgen::ExtendedKeyUsagePurpose::ClientAuth);
+    let key = KeyPair::generate().unwrap();
+    fs::write(dir.join("client.pem"), client.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+    fs::write(dir.join("client.key"), key.serialize_pem()).unwrap();
+    fs::set_permissions(dir.join("client.key"), PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// Tokens are checked without a provider: by a key in a file whose path says issuer, algorithm and key id.
+fn write_token_settings(dir: &Path) {
+    let keys = dir.join("keys/default/HS256");
+    fs::create_dir_all(&keys).unwrap();
+    let key = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, TOKEN_KEY);
+    fs::write(keys.join("default"), key).unwrap();
+    let settings = format!(
+        "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={}/keys/\n\
+         username_attribute = sub\nusername_format = %Lu\ntokeninfo_url =\n",
+        dir.display()
+    );
+    fs::write(dir.join("oauth2.conf"), settings).unwrap();
 }
 
 /// Who the server runs as: names of user and group.
