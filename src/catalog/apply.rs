@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Error;
+use super::accounts::{account_added, collects, paused, removed, renamed};
 use super::work::Stage;
 use crate::mail::event::{Event, Kept, Listed, MessageRef, Session, Sighting};
 use crate::mail::{AccountId, Fate, Occurrence, Timestamp, ViewVerdict};
@@ -31,20 +32,12 @@ pub(super) fn apply(
             checked(sql, at, &verified.scope, counts, &verified.damage)
         }
         Event::Drilled(drilled) => checked(sql, at, "drill", [0; 3], &drilled.differences),
-        Event::AccountAdded(added) => {
-            // Another server, or another mailbox of it: its unique-ids mean other messages.
-            sql.prepare_cached(
-                "UPDATE sighting SET gone_ms = ?4 WHERE gone_ms IS NULL AND account =
-                     (SELECT number FROM account WHERE id = ?1 AND host IS NOT NULL AND (host, user) IS NOT (?2, ?3))",
-            )?
-            .execute(params![added.account.as_bytes(), added.host, added.user, at.as_millis()])?;
-            sql.prepare_cached(
-                "INSERT INTO account (id, name, host, user) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, host = excluded.host, user = excluded.user",
-            )?
-            .execute(params![added.account.as_bytes(), added.name, added.host, added.user])?;
-            Ok(())
-        }
+        Event::AccountAdded(added) => account_added(sql, at, added),
+        Event::AccountPaused { account } => paused(sql, account, Some(at)),
+        Event::AccountResumed { account } => paused(sql, account, None),
+        Event::AccountRenamed { account, name } => renamed(sql, account, name),
+        Event::AccountRemoved { account } => removed(sql, account, at),
+        Event::AccountMultidrop { account, multidrop } => collects(sql, account, *multidrop),
         Event::Kept(kept) => message_kept(sql, at, kept, journal, place),
         Event::Sighted(sighted) => {
             let message = message_number(sql, &sighted.message)?;

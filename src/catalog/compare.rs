@@ -9,7 +9,11 @@ use super::{Catalog, Error};
 /// What is made of events. Numbers are left out where only their order is a fact; so is what stages note for themselves.
 const FACTS: [(&str, &str); 7] = [
     ("archive", "key, value"),
-    ("account", "id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, listed"),
+    (
+        "account",
+        "id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, listed, paused_ms, removed_ms, \
+         former, multidrop",
+    ),
     ("message", "number, id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal, verdict"),
     (
         "sighting",

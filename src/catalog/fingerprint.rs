@@ -34,7 +34,9 @@ fn of(crc: u32, kind: u8, octets: &[u8]) -> u32 {
 const MARKED: [(&str, &str); 11] = [
     (
         "account",
-        "number, id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed",
+        "number, id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed, \
+         paused_ms, removed_ms, former, multidrop, trouble, trouble_polls, trouble_settings, expire_days, \
+         login_delay_s, certificate_expires_ms",
     ),
     (
         "message",

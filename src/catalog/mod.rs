@@ -23,7 +23,7 @@ mod snapshot;
 mod tests;
 mod work;
 
-pub use accounts::Account;
+pub use accounts::{Account, ServerFacts, Trouble};
 pub use apply::Place;
 pub use checks::Check;
 pub use commit::{Committed, Half, Recorded, Told};

@@ -63,7 +63,7 @@ pub fn leaf(occurrence: &Occurrence, record: &Commitment) -> Vec<u8> {
 }
 
 /// What a leaf says without its private record, as far as other entries rest on it: which archive this is, and that there
-/// was an account, whose name is lost.
+/// was an account, whose name is lost, and what became of it.
 pub fn told_by_leaf(leaf: &[u8]) -> Option<Occurrence> {
     let leaf: Value = serde_json::from_slice(leaf).ok()?;
     let text = |field: &str| leaf.get(field)?.as_str().map(str::to_owned);
@@ -73,6 +73,9 @@ pub fn told_by_leaf(leaf: &[u8]) -> Option<Occurrence> {
             let account: AccountId = text("account")?.parse().ok()?;
             Event::AccountAdded(AccountAdded { account, name: format!("lost {account}"), host: None, user: None })
         }
+        "account_paused" => Event::AccountPaused { account: text("account")?.parse().ok()? },
+        "account_resumed" => Event::AccountResumed { account: text("account")?.parse().ok()? },
+        "account_removed" => Event::AccountRemoved { account: text("account")?.parse().ok()? },
         _ => return None,
     };
     let at: jiff::Timestamp = text("time")?.parse().ok()?;
@@ -86,7 +89,12 @@ fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
         }
         Event::Started { version } => vec![("kind", json!("started")), ("version", json!(version))],
         Event::Stopped { version } => vec![("kind", json!("stopped")), ("version", json!(version))],
-        Event::AccountAdded(added) => vec![("kind", json!("account_added")), ("account", json!(added.account))],
+        Event::AccountAdded(added) => of_account("account_added", &added.account),
+        Event::AccountPaused { account } => of_account("account_paused", account),
+        Event::AccountResumed { account } => of_account("account_resumed", account),
+        Event::AccountRenamed { account, .. } => of_account("account_renamed", account),
+        Event::AccountRemoved { account } => of_account("account_removed", account),
+        Event::AccountMultidrop { account, .. } => of_account("account_multidrop", account),
         Event::Kept(kept) => about("kept", &kept.message, json!(kept.sighting.account)),
         Event::Sighted(sighted) => {
             let mut fields = about("sighted", &sighted.message, json!(sighted.sighting.account));
@@ -122,6 +130,10 @@ fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
         ],
     };
     fields.into_iter().collect()
+}
+
+fn of_account(kind: &str, account: &AccountId) -> Vec<(&'static str, Value)> {
+    vec![("kind", json!(kind)), ("account", json!(account))]
 }
 
 fn about(kind: &str, message: &MessageRef, account: Value) -> Vec<(&'static str, Value)> {

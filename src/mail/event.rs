@@ -32,6 +32,26 @@ pub enum Event {
         version: String,
     },
     AccountAdded(AccountAdded),
+    /// It is not polled until it is resumed.
+    AccountPaused {
+        account: AccountId,
+    },
+    AccountResumed {
+        account: AccountId,
+    },
+    AccountRenamed {
+        account: AccountId,
+        name: String,
+    },
+    /// It was taken out of the configuration. Mail and ledger stay.
+    AccountRemoved {
+        account: AccountId,
+    },
+    /// From now on it collects the mail of many, or no longer does: who a message was for is read from its octets.
+    AccountMultidrop {
+        account: AccountId,
+        multidrop: bool,
+    },
     Kept(Kept),
     Sighted(Sighted),
     Session(Session),

@@ -142,6 +142,11 @@ fn every_kind() -> Vec<Event> {
             host: Some(words("pop.example.org")),
             user: Some(words("ana")),
         }),
+        Event::AccountPaused { account },
+        Event::AccountResumed { account },
+        Event::AccountRenamed { account, name: words("office") },
+        Event::AccountRemoved { account },
+        Event::AccountMultidrop { account, multidrop: true },
         Event::Kept(Kept { message, size_bytes: 6, header: BlobId::of(b"head"), sighting: sighting.clone() }),
         Event::Sighted(Sighted { message, sighting: sighting.clone(), by_header: true }),
         Event::Session(Session {

@@ -232,7 +232,19 @@ fn a_fact_that_differs_is_told() {
 
 /// What no event says: numbers of its own, and what stages note for themselves.
 const NO_FACTS: [(&str, &[&str]); 2] = [
-    ("account", &["number", "next_poll_ms"]),
+    (
+        "account",
+        &[
+            "number",
+            "next_poll_ms",
+            "trouble",
+            "trouble_polls",
+            "trouble_settings",
+            "expire_days",
+            "login_delay_s",
+            "certificate_expires_ms",
+        ],
+    ),
     ("message", &["indexed_ms", "date_ms", "from_line", "to_line", "subject", "attachments"]),
 ];
 
