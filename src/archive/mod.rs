@@ -14,7 +14,7 @@ pub use journal::{EntryShown, Head, ProofShown, Proved, ProvenShown, check_messa
 pub use ledger::{LedgerShown, LineShown, SessionShown};
 pub use search::{Hit, Order, Results, Search, Skipped};
 pub use show::{Access, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
-pub use status::{AccountStatus, Backlogs, ScannerStatus, StageStatus, Stages, Status};
+pub use status::{AccountState, AccountStatus, Backlogs, ScannerStatus, StageStatus, Stages, Status};
 pub use verify::{Checked, Damage, Depth, Pace, Report};
 
 /// A message of the archive, as [`Archive::find`] hands it out.

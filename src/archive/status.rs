@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Error};
-use crate::catalog::{Backlog, PackRow, Stage};
-use crate::mail::Verdict;
+use crate::catalog::{Account, Backlog, PackRow, Stage};
+use crate::mail::{Timestamp, Verdict};
 
 /// How the archive and its owner are.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -26,6 +28,7 @@ pub struct Status {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct AccountStatus {
     pub account: String,
+    pub state: AccountState,
     /// Times are RFC 3339, UTC.
     pub last_poll: Option<String>,
     pub last_success: Option<String>,
@@ -35,7 +38,55 @@ pub struct AccountStatus {
     pub listed: Option<u64>,
     /// Lines of its listings whose messages are in the archive.
     pub kept: u64,
+    pub first_poll: Option<String>,
+    /// So many days the server keeps mail, as it says.
+    pub expire_days: Option<u32>,
+    /// The least time between two logins, as the server says.
+    pub login_delay_seconds: Option<u32>,
+    /// The end of the time of the server's certificate.
+    pub certificate_expires: Option<String>,
+    /// The last poll that succeeded; the first of all, where none has.
+    #[serde(skip)]
+    pub polled_since: Option<Timestamp>,
+    #[serde(skip)]
+    pub certificate_end: Option<Timestamp>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountState {
+    Active,
+    /// Not polled until it is resumed.
+    Paused,
+    /// The server refuses it for good: not polled until its settings or its secret change, or somebody asks.
+    Resting,
+    /// Taken out of the configuration.
+    Removed,
+}
+
+impl AccountState {
+    /// The word in JSON and on screen.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Paused => "paused",
+            Self::Resting => "resting",
+            Self::Removed => "removed",
+        }
+    }
+
+    const fn of(account: &Account) -> Self {
+        match (account.removed, account.paused, &account.trouble, account.next_poll) {
+            (Some(_), ..) => Self::Removed,
+            (_, Some(_), ..) => Self::Paused,
+            (_, _, Some(_), None) => Self::Resting,
+            _ => Self::Active,
+        }
+    }
+}
+
+/// A certificate is warned of when it holds for less than this.
+const CERTIFICATE_NEAR: Duration = Duration::from_secs(14 * 24 * 3600);
 
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct Stages {
@@ -76,21 +127,13 @@ impl Archive {
         let (messages, raw_bytes) = self.catalog.totals()?;
         let backlogs = self.backlogs()?;
         let (owner, scanner) = self.owner()?;
-        let accounts = self.catalog.accounts()?.into_iter().map(|account| AccountStatus {
-            account: account.name,
-            last_poll: account.last_poll.map(|at| at.to_string()),
-            last_success: account.last_success.map(|at| at.to_string()),
-            last_error: account.last_error,
-            next_poll: account.next_poll.filter(|_| owner.is_some()).map(|at| at.to_string()),
-            listed: account.listed,
-            kept: account.archived,
-        });
+        let accounts = self.accounts(owner.is_some())?;
         let mut status = Status {
             messages,
             raw_bytes,
             stored_bytes: self.catalog.packs()?.iter().map(PackRow::stored_bytes).sum(),
             verdicts: self.catalog.verdict_counts()?,
-            accounts: accounts.collect(),
+            accounts,
             stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into() },
             scanner,
             owner,
@@ -98,6 +141,29 @@ impl Archive {
         };
         status.warnings = self.warnings(&status)?;
         Ok(status)
+    }
+
+    /// All that ever were; when they are polled next only if somebody is there to do it.
+    fn accounts(&self, is_owned: bool) -> Result<Vec<AccountStatus>, Error> {
+        let accounts = self.catalog.accounts()?.into_iter().map(|account| {
+            Ok(AccountStatus {
+                state: AccountState::of(&account),
+                kept: self.catalog.archived_count(&account.id)?,
+                account: account.name,
+                last_poll: account.last_poll.map(|at| at.to_string()),
+                last_success: account.last_success.map(|at| at.to_string()),
+                last_error: account.last_error,
+                next_poll: account.next_poll.filter(|_| is_owned).map(|at| at.to_string()),
+                listed: account.listed,
+                first_poll: account.first_poll.map(|at| at.to_string()),
+                expire_days: account.server.expire_days,
+                login_delay_seconds: account.server.login_delay_seconds,
+                certificate_expires: account.server.certificate_expires.map(|at| at.to_string()),
+                polled_since: account.last_success.or(account.first_poll),
+                certificate_end: account.server.certificate_expires,
+            })
+        });
+        accounts.collect()
     }
 
     pub fn backlogs(&self) -> Result<Backlogs, Error> {
@@ -131,9 +197,7 @@ impl Archive {
     fn warnings(&self, status: &Status) -> Result<Vec<String>, Error> {
         let mut warnings = self.alarms()?;
         for account in &status.accounts {
-            if let Some(error) = &account.last_error {
-                warnings.push(format!("account {}: {error}", account.account));
-            }
+            warnings.extend(account.warnings(self.clock.now()));
         }
         if status.scanner.state == "away" {
             let why = status.scanner.message.as_deref().unwrap_or("no reason given");
@@ -155,6 +219,30 @@ impl Archive {
             }
         }
         Ok(warnings)
+    }
+}
+
+impl AccountStatus {
+    fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.state == AccountState::Removed {
+            return warnings;
+        }
+        let name = &self.account;
+        if let Some(error) = self.last_error.as_ref().filter(|_| self.state != AccountState::Paused) {
+            let rests = format!(
+                ". It is not polled any more before its settings or its password change; `poplar fetch {name}` tries it now"
+            );
+            let rests = if self.state == AccountState::Resting { &rests } else { "" };
+            warnings.push(format!("account {name}: {error}{rests}"));
+        }
+        if let Some(end) = self.certificate_end.filter(|end| *end < now.after(CERTIFICATE_NEAR)) {
+            let word = if end < now { "expired" } else { "expires" };
+            warnings.push(format!(
+                "account {name}: the certificate of its server {word} {end}; tell whoever runs the server"
+            ));
+        }
+        warnings
     }
 }
 

@@ -20,8 +20,6 @@ pub struct Account {
     pub next_poll: Option<Timestamp>,
     /// Messages in the last listing.
     pub listed: Option<u64>,
-    /// Lines of its listings that are in the archive.
-    pub archived: u64,
     /// When the first session began.
     pub first_poll: Option<Timestamp>,
     /// Since when it is not to be polled.
@@ -59,7 +57,6 @@ pub struct ServerFacts {
 }
 
 const COLUMNS: &str = "id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed,
-    (SELECT count(*) FROM sighting WHERE sighting.account = account.number AND message IS NOT NULL),
     (SELECT started_ms FROM session WHERE session.account = account.number ORDER BY session.number LIMIT 1),
     paused_ms, removed_ms, former, multidrop, trouble, trouble_polls, trouble_settings, expire_days, login_delay_s,
     certificate_expires_ms";
@@ -76,6 +73,16 @@ impl Catalog {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM account WHERE name = ?1"))?;
         Ok(statement.query_row(params![name], account).optional()?)
+    }
+
+    /// Lines of the account's listings that are in the archive.
+    pub fn archived_count(&self, id: &AccountId) -> Result<u64, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT count(*) FROM sighting JOIN account ON account.number = sighting.account
+             WHERE account.id = ?1 AND message IS NOT NULL",
+        )?;
+        Ok(statement.query_row(params![id.as_bytes()], |row| row.get(0))?)
     }
 
     /// When the schedule polls the account again; nothing where it does not unless something changes.
@@ -121,7 +128,7 @@ impl Catalog {
 
 fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     let time = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
-    let trouble = |class| Ok::<_, rusqlite::Error>(Trouble { class, polls: row.get(17)?, settings: row.get(18)? });
+    let trouble = |class| Ok::<_, rusqlite::Error>(Trouble { class, polls: row.get(16)?, settings: row.get(17)? });
     Ok(Account {
         id: AccountId::from_bytes(row.get(0)?),
         name: row.get(1)?,
@@ -133,17 +140,16 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         failures: row.get(7)?,
         next_poll: time(8)?,
         listed: row.get(9)?,
-        archived: row.get(10)?,
-        first_poll: time(11)?,
-        paused: time(12)?,
-        removed: time(13)?,
-        former: row.get(14)?,
-        multidrop: row.get(15)?,
-        trouble: row.get::<_, Option<String>>(16)?.map(trouble).transpose()?,
+        first_poll: time(10)?,
+        paused: time(11)?,
+        removed: time(12)?,
+        former: row.get(13)?,
+        multidrop: row.get(14)?,
+        trouble: row.get::<_, Option<String>>(15)?.map(trouble).transpose()?,
         server: ServerFacts {
-            expire_days: row.get(19)?,
-            login_delay_seconds: row.get(20)?,
-            certificate_expires: time(21)?,
+            expire_days: row.get(18)?,
+            login_delay_seconds: row.get(19)?,
+            certificate_expires: time(20)?,
         },
     })
 }

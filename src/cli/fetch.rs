@@ -46,7 +46,13 @@ impl Fetch {
         } else {
             print(&told(&outcome))?;
         }
-        Ok(code(&outcome, self.keep_only))
+        let code = code(&outcome, self.keep_only);
+        for name in &outcome.skipped {
+            complain(&format!(
+                "account {name} is paused and was not polled; poplar account resume {name} has it polled again"
+            ));
+        }
+        Ok(if outcome.skipped.is_empty() || self.accounts.is_empty() { code } else { Code::Usage })
     }
 }
 

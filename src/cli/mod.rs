@@ -1,6 +1,7 @@
 //! COMMANDS: one file a verb. Arguments in, text or JSON out. stdout is data, stderr is talk.
 //! Knows nothing about how anything is done.
 
+mod account;
 mod backup;
 mod config;
 mod demo;
@@ -94,6 +95,9 @@ enum Verb {
     Backup(backup::Backup),
     /// Makes an archive from a backup, in a data_dir that is empty or not there
     Restore(restore::Restore),
+    /// Lists, tests, adds, pauses, renames and removes accounts
+    #[command(subcommand)]
+    Account(account::Account),
     /// Checks or shows the configuration
     #[command(subcommand)]
     Config(config::Config),
@@ -159,6 +163,7 @@ pub fn main() -> ExitCode {
         Verb::Rebuild(rebuild) => rebuild.run(&context),
         Verb::Backup(backup) => backup.run(&context),
         Verb::Restore(restore) => restore.run(&context),
+        Verb::Account(account) => account.run(&context),
         Verb::Config(config) => config.run(&context),
         Verb::Demo(demo) => demo.run(&context),
     };

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::screen::{messages_wait, tame_lines};
 use crate::daemon::fetch::Left;
-use crate::daemon::{self, backup, owner};
+use crate::daemon::{self, account, backup, owner};
 use crate::{archive, config};
 
 /// The exit status of the program.
@@ -64,10 +64,16 @@ pub(super) fn complain_of(left: &Left) -> Code {
 }
 
 fn code_of(error: &anyhow::Error) -> Code {
-    if error.is::<config::Error>() || error.is::<config::SecretError>() || error.is::<backup::Refused>() {
+    if error.is::<config::Error>()
+        || error.is::<config::SecretError>()
+        || error.is::<config::EditError>()
+        || error.is::<backup::Refused>()
+    {
         return Code::Usage;
     }
     match error.downcast_ref::<owner::Error>() {
+        _ if error.downcast_ref().is_some_and(account::Error::is_transient) => Code::Later,
+        _ if error.is::<account::Error>() => Code::Usage,
         Some(owner::Error::Owned { .. }) => Code::Later,
         Some(owner::Error::Scanner(_)) => Code::Usage,
         _ if is_transient(error) => Code::Later,

@@ -1,12 +1,15 @@
 use super::outcome::{print, print_json};
 use super::screen::{Paint, count, messages, minute, size, table, tame};
 use super::{Code, Context};
-use crate::archive::{StageStatus, Status};
+use crate::archive::{AccountState, StageStatus, Status};
+use crate::daemon::account;
 use crate::daemon::reserve::Reserve;
 
 pub(super) fn run(context: &Context) -> anyhow::Result<Code> {
     let mut status = context.archive()?.status()?;
-    status.warnings.extend(Reserve::of(&context.config()?.config).shortage().map(|shortage| shortage.to_string()));
+    let config = context.config()?.config;
+    status.warnings.extend(account::warnings(&config, &status.accounts, context.clock.now()));
+    status.warnings.extend(Reserve::of(&config).shortage().map(|shortage| shortage.to_string()));
     if context.json {
         print_json(&status)?;
     } else {
@@ -72,7 +75,11 @@ fn accounts(status: &Status) -> Vec<Vec<String>> {
             count(account.kept),
             time(&account.last_poll),
             time(&account.next_poll),
-            if account.last_error.is_some() { "failed".to_owned() } else { "well".to_owned() },
+            match account.state {
+                AccountState::Active if account.last_error.is_some() => "failed".to_owned(),
+                AccountState::Active => "well".to_owned(),
+                state => state.as_str().to_owned(),
+            },
         ]
     }));
     rows

@@ -10,7 +10,7 @@ use super::{Oauth, SecretSource};
 #[schemars(deny_unknown_fields, extend("required" = ["name", "host", "user"]))]
 pub struct Account {
     /// What the account is called in the archive, on the screen and in `account:` searches: 1 to 64 letters, digits
-    /// and `. _ - @`, a letter or digit first. Changing it later begins a new account.
+    /// and `. _ - @`, a letter or digit first. `poplar account rename` changes it; changed by hand it begins a new account.
     #[schemars(length(min = 1, max = 64), regex(pattern = "^[\\p{L}\\p{N}][\\p{L}\\p{N}._@-]*$"))]
     pub name: String,
     /// The server's name or IP address, without a port.
@@ -69,9 +69,17 @@ pub struct Account {
     /// Larger messages stay on the server and are reported.
     #[schemars(with = "String", extend("default" = "256MiB", "pattern" = "^[0-9]+(B|kB|KB|KiB|MB|MiB|GB|GiB)$"))]
     pub max_message_bytes: u64,
-    /// A mailbox that collects the mail of many. Not built yet: `true` is refused.
+    /// A mailbox that collects the mail of many: whom a message was for is read from its envelope headers, or from the
+    /// journal report around it, and is searchable with `to:` and `with:`.
     #[schemars(extend("default" = false))]
     pub multidrop: bool,
+}
+
+impl Account {
+    /// Names the mailbox: a server gives it to one session at a time (RFC 1939 section 4), whatever accounts it has here.
+    pub fn mailbox(&self) -> String {
+        format!("{}:{} {}", self.host.to_lowercase(), self.port, self.user)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]

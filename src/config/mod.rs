@@ -2,6 +2,7 @@
 //! Knows nothing about what is done with them, and reads a secret only when it is asked to.
 
 mod account;
+mod edit;
 mod environment;
 mod error;
 mod load;
@@ -21,10 +22,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 
 pub use account::{Account, AfterArchive, Auth, DeleteWhen, TlsMode};
+pub use edit::{EditError, NewAccount, add_account, remove_account, rename_account, save};
 pub use environment::Environment;
 pub use error::{Error, Fault};
 pub use load::{LoadOptions, Loaded, Origin};
 pub use oauth::{Grant, Oauth, Preset, Provider, TokenCommand, TokenFile};
+pub use read::check_name;
 pub use schema::schema;
 pub use secret::{Error as SecretError, SecretSource};
 pub use units::{parse_period, parse_size, show_period, show_size};
@@ -40,11 +43,27 @@ pub struct Config {
     /// The POP3 accounts to poll, one `[[account]]` table each.
     #[schemars(rename = "account")]
     pub accounts: Vec<Account>,
+    pub polling: Polling,
     pub storage: Storage,
     pub verify: Verify,
     pub scan: Scan,
     pub web: Web,
     pub import: Import,
+}
+
+/// How the accounts are polled together.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Polling {
+    /// Sessions at one time, with all servers together: 1 to 1000.
+    #[schemars(range(min = 1, max = 1000), extend("default" = 8))]
+    pub max_sessions: usize,
+    /// Sessions at one time with the same host: 1 to 1000.
+    #[schemars(range(min = 1, max = 1000), extend("default" = 4))]
+    pub max_sessions_per_host: usize,
+    /// An account that no poll has succeeded with for longer than this is warned of; `never` turns it off.
+    #[schemars(with = "String", extend("default" = "1d", "pattern" = "^(never|[0-9]+[smhd])$"))]
+    pub alarm_after: Option<Duration>,
 }
 
 /// The disk under the archive.

@@ -55,7 +55,7 @@ impl Loaded {
 }
 
 fn sections(config: &Config) -> Vec<Section> {
-    let Config { data_dir, accounts, storage, verify, scan, web, import } = config;
+    let Config { data_dir, accounts, polling, storage, verify, scan, web, import } = config;
     let mut sections =
         vec![Section { heading: "", path: String::new(), rows: vec![("data_dir", Some(path(data_dir)))] }];
     sections.extend(accounts.iter().enumerate().map(|(number, account)| Section {
@@ -69,6 +69,12 @@ fn sections(config: &Config) -> Vec<Section> {
         ("rate", Some(show_size(verify.rate).into())),
         ("drill_every", period(verify.drill_every)),
     ];
+    let count = |number: usize| Some(i64::try_from(number).unwrap_or(i64::MAX).into());
+    let polling = vec![
+        ("max_sessions", count(polling.max_sessions)),
+        ("max_sessions_per_host", count(polling.max_sessions_per_host)),
+        ("alarm_after", period(polling.alarm_after)),
+    ];
     let storage = vec![("reserve", Some(show_size(storage.reserve).into()))];
     let clamd = match &scan.clamd {
         Clamd::Managed => "managed",
@@ -78,6 +84,7 @@ fn sections(config: &Config) -> Vec<Section> {
     let web = vec![("listen", Some(web.listen.to_string().into()))];
     let import = vec![("drop_folder", import.drop_folder.as_deref().map(path))];
     for (heading, name, rows) in [
+        ("[polling]", "polling.", polling),
         ("[storage]", "storage.", storage),
         ("[verify]", "verify.", verify),
         ("[scan]", "scan.", scan),

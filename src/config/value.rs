@@ -90,6 +90,18 @@ pub(super) fn period(value: &DeValue<'_>) -> Result<Duration, String> {
     })
 }
 
+/// How many of something at one time.
+pub(super) fn count(value: &DeValue<'_>) -> Result<usize, String> {
+    const SENTENCE: &str = "must be a whole number from 1 to 1000";
+    match value {
+        DeValue::Integer(written) => match usize::from_str_radix(written.as_str(), written.radix()) {
+            Ok(number @ 1..=1000) => Ok(number),
+            _ => Err(SENTENCE.to_owned()),
+        },
+        other => Err(format!("{SENTENCE}, not {}", kind(other))),
+    }
+}
+
 pub(super) fn size(value: &DeValue<'_>) -> Result<u64, String> {
     let DeValue::String(written) = value else {
         return Err(format!("must be a size like \"256MiB\" or \"10MB\", not {}", kind(value)));

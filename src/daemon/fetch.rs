@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use super::owner::{Options, Owner, Stages};
+use super::polling::{Asked, Polled, Polls};
 use super::requests;
+use super::roster::Roster;
 use crate::catalog::{Backlog, Stage};
 use crate::config::{Account, Config};
 use crate::mail::Clock;
@@ -20,6 +22,9 @@ use crate::pipeline::{self, Door, Fetched, Holds, IndexTrouble, Progress, Scanne
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     pub accounts: Vec<AccountOutcome>,
+    /// Paused, and therefore not polled.
+    #[serde(default)]
+    pub skipped: Vec<String>,
     #[serde(flatten)]
     pub left: Left,
 }
@@ -145,18 +150,17 @@ pub async fn fetch(
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) door: Door,
+    pub(super) roster: Roster,
     pub(super) scanner: Scanner,
     pub(super) index_trouble: IndexTrouble,
     pub(super) stages: Stages,
 }
 
-/// Sessions at one time.
-const SESSIONS: usize = 8;
-
 impl Context {
     pub(super) fn of(owner: &Owner) -> Self {
         Self {
             door: owner.door.clone(),
+            roster: owner.roster.clone(),
             scanner: owner.watched.scanner.clone(),
             index_trouble: owner.index_trouble.clone(),
             stages: owner.watched.stages,
@@ -169,45 +173,49 @@ impl Context {
         progress: &Arc<Progress>,
         stop: watch::Receiver<bool>,
     ) -> anyhow::Result<Outcome> {
-        let accounts = self.sessions(&job.accounts, progress, &stop).await;
+        let (accounts, skipped) = self.sessions(&job.accounts, progress, &stop).await;
         let left = match self.stages {
             Stages::All => self.settled(job.wait, stop).await?,
             Stages::KeepOnly | Stages::IndexOnly => self.left(self.backlogs()?, None, None)?,
         };
-        Ok(Outcome { accounts, left })
+        Ok(Outcome { accounts, skipped, left })
     }
 
-    /// Polls all accounts, some at a time. Whatever becomes of one is its own affair; the outcomes are in the order of
-    /// the accounts.
+    /// Polls all accounts, as many at a time as may be. Whatever becomes of one is its own affair; the outcomes are in the
+    /// order of the accounts. Those that are paused are named beside.
     async fn sessions(
         &self,
         accounts: &[Account],
         progress: &Arc<Progress>,
         stop: &watch::Receiver<bool>,
-    ) -> Vec<AccountOutcome> {
-        let mut waiting = accounts.iter();
+    ) -> (Vec<AccountOutcome>, Vec<String>) {
         let mut sessions = JoinSet::new();
         let mut names = HashMap::new();
-        let mut outcomes = Vec::with_capacity(accounts.len());
-        loop {
-            while sessions.len() < SESSIONS {
-                let Some(account) = waiting.next().cloned() else { break };
-                let name = account.name.clone();
-                let (door, progress, stop) = (self.door.clone(), progress.clone(), stop.clone());
-                let session = sessions.spawn(async move { door.fetch(&account, &progress, stop).await });
-                names.insert(session.id(), name);
-            }
-            let Some(ended) = sessions.join_next_with_id().await else { break };
+        let (mut outcomes, mut skipped) = (Vec::with_capacity(accounts.len()), Vec::new());
+        for account in accounts.iter().cloned() {
+            let name = account.name.clone();
+            let polls = Polls { door: self.door.clone(), roster: self.roster.clone() };
+            let (progress, stop) = (progress.clone(), stop.clone());
+            let session = sessions.spawn(async move { polls.poll(&account, Asked::ByHand, &progress, stop).await });
+            names.insert(session.id(), name);
+        }
+        while let Some(ended) = sessions.join_next_with_id().await {
             let session = ended.as_ref().map_or_else(JoinError::id, |(session, _)| *session);
             let name = names.remove(&session).unwrap_or_default();
             outcomes.push(match ended {
-                Ok((_, Ok(fetched))) => fetched.into(),
+                Ok((_, Ok(Polled::Fetched(fetched)))) => (*fetched).into(),
+                Ok((_, Ok(Polled::Paused))) => {
+                    skipped.push(name);
+                    continue;
+                }
+                Ok((_, Ok(Polled::Unwanted))) => AccountOutcome::failed(name, &"interrupted before its turn"),
                 Ok((_, Err(error))) => AccountOutcome::failed(name, &error),
                 Err(panic) => AccountOutcome::failed(name, &panic),
             });
         }
         outcomes.sort_by_key(|outcome| accounts.iter().position(|account| account.name == outcome.account));
-        outcomes
+        skipped.sort_unstable();
+        (outcomes, skipped)
     }
 
     /// Waits until nothing is due any more, or until the scanner was away, and the index could not be written, for

@@ -1,6 +1,7 @@
 //! COMPOSITION: one file per thing the program can do that needs more than `archive/`.
 //! Knows nothing about arguments and screens.
 
+pub mod account;
 pub mod backup;
 pub mod clamd;
 pub mod demo;
@@ -9,12 +10,15 @@ pub mod import;
 mod marks;
 pub mod owner;
 pub mod plan;
+mod polling;
 pub mod pop3_server;
 pub mod rebuild;
 pub mod requests;
 pub mod reserve;
 pub mod restore;
+mod roster;
 pub mod run;
+mod schedule;
 mod scrub;
 pub mod seal;
 

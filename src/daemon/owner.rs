@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::clamd::{self, Managed};
 use super::marks;
 use super::reserve::Reserve;
+use super::roster::Roster;
 use super::scrub::Scrub;
 use crate::archive::ScannerStatus;
 use crate::catalog::{self, Catalog};
@@ -76,6 +77,7 @@ pub struct Owner {
     pub door: Door,
     pub watched: WatchedScanner,
     pub index_trouble: IndexTrouble,
+    pub(super) roster: Roster,
     keeping: Keeping,
     workers: JoinSet<()>,
     shutdown: watch::Sender<bool>,
@@ -153,11 +155,14 @@ impl Owner {
         let (shutdown, stopped) = watch::channel(false);
         let (room, watching) = reserve.watch(keeper.budget.clone(), stopped);
         let door = Door { holds: holds.clone(), keeper, turns: Turns::default(), room };
+        let roster = Roster::new(config);
+        roster.adopt(config, &holds.catalog)?;
         let mut owner = Self {
             holds,
             door,
             watched: WatchedScanner { scanner: Scanner::new(), stages: options.stages, managed: None },
             index_trouble: IndexTrouble::default(),
+            roster,
             keeping,
             workers: JoinSet::new(),
             shutdown,
@@ -177,7 +182,7 @@ impl Owner {
     /// Ends in good order: the stages finish the step in hand, everything queued is kept, and that the archive was
     /// closed is on record.
     pub async fn close(self) -> Result<(), catalog::Error> {
-        let Self { holds, door, watched, index_trouble: _, keeping, mut workers, shutdown } = self;
+        let Self { holds, door, watched, index_trouble: _, roster: _, keeping, mut workers, shutdown } = self;
         shutdown.send_replace(true);
         while workers.join_next().await.is_some() {}
         let version = env!("CARGO_PKG_VERSION").to_owned();

@@ -10,9 +10,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::fetch::{self, Context};
 use super::owner::{self, Options, Owner, Stages, WatchedScanner};
-use super::{import, seal};
+use super::{account, import, seal};
 use crate::catalog::{self, Asked, Catalog, Request};
-use crate::config::Config;
+use crate::config::{Account, Config};
 use crate::mail::{Clock, Timestamp};
 use crate::pipeline::Progress;
 use crate::telemetry;
@@ -24,6 +24,7 @@ pub(super) enum Ask {
     Fetch { accounts: Vec<String>, wait_ms: u64 },
     Import { account: String, paths: Vec<PathBuf>, wait_ms: u64 },
     Seal(seal::Job),
+    Account(account::Job),
 }
 
 impl Ask {
@@ -36,6 +37,7 @@ impl Ask {
             Self::Fetch { .. } => "fetch",
             Self::Import { .. } => "import",
             Self::Seal(_) => "seal",
+            Self::Account(_) => "account",
         }
     }
 }
@@ -283,13 +285,19 @@ impl Server {
         }
     }
 
+    /// The account that is called so today: the configuration may not say so yet.
+    fn account(&self, config: &Config, name: &str) -> Option<Account> {
+        let found = config.accounts.iter().find(|account| self.context.roster.name(&account.name) == name);
+        Some(Account { name: name.to_owned(), ..found?.clone() })
+    }
+
     async fn serve(&self, request: &Request) -> anyhow::Result<String> {
         anyhow::ensure!(request.tries <= TRIES, "the process that worked on it ended twice");
         let progress = Arc::new(Progress::default());
         match serde_json::from_str(&request.argument)? {
             Ask::Fetch { accounts, wait_ms } => {
                 let config = self.config.borrow().clone();
-                let known = |name: &String| config.accounts.iter().find(|account| account.name == *name).cloned();
+                let known = |name: &String| self.account(&config, name);
                 let found: Option<Vec<_>> = accounts.iter().map(known).collect();
                 let accounts = found.ok_or_else(|| {
                     anyhow::anyhow!("the running poplar does not know all of these accounts; let it read its configuration again (SIGHUP)")
@@ -300,6 +308,10 @@ impl Server {
             }
             Ask::Seal(job) => {
                 let outcome = self.context.seal(job, &progress, self.stop.clone()).await?;
+                Ok(serde_json::to_string(&outcome)?)
+            }
+            Ask::Account(job) => {
+                let outcome = self.context.change_account(&job).await?;
                 Ok(serde_json::to_string(&outcome)?)
             }
             Ask::Import { account, paths, wait_ms } => {

@@ -64,7 +64,7 @@ impl Door {
         progress: &Progress,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Fetched, Error> {
-        let _turn = self.turns.take(&account.name).await;
+        let _turn = self.turns.take(&account.mailbox()).await;
         let began = Instant::now();
         let mut fetched =
             Fetched { account: account.name.clone(), counts: SessionCounts::default(), seconds: 0.0, error: None };

@@ -100,6 +100,14 @@ pub fn next_poll(account: &str, seconds: u64) {
     debug!(account, seconds, "next poll");
 }
 
+pub fn account_rests(account: &str) {
+    warn!(account, "the server refuses the account; it is not polled before its settings or its secret change");
+}
+
+pub fn poll_overdue(account: &str, since: &dyn Display) {
+    error!(account, %since, "ALARM: no poll of the account has succeeded for too long");
+}
+
 pub fn sessions_cut_short() {
     warn!("sessions that did not end in time are dropped; what they had not fetched is left for the next poll");
 }

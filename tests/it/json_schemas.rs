@@ -87,6 +87,8 @@ fn step<'a>(schema: &'a Value, at: &'a Value, name: &str) -> &'a Value {
 
 fn schemas() -> Vec<(&'static str, Value)> {
     vec![
+        of::<daemon::account::Outcome>("account-change"),
+        of::<Vec<daemon::account::Listed>>("account-list"),
         of::<daemon::backup::Outcome>("backup"),
         of::<daemon::fetch::Outcome>("fetch"),
         of::<daemon::import::Outcome>("import"),

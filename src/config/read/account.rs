@@ -77,7 +77,7 @@ fn read_account(section: &mut Section<'_, '_>, folder: &Path) -> Option<Account>
     let after_archive = section.optional("after_archive", after_archive).unwrap_or(AfterArchive::Keep);
     let delete_when = section.optional("delete_when", value::word(&DELETE_WHEN)).unwrap_or(DeleteWhen::Scanned);
     let max_message_bytes = section.optional("max_message_bytes", value::size).unwrap_or(256 << 20);
-    let multidrop = section.optional("multidrop", no_multidrop).unwrap_or(false);
+    let multidrop = section.optional("multidrop", value::flag).unwrap_or(false);
     check_login(section, auth);
     check_tls(section, tls, auth);
     if auth == Auth::Rpop && !allow_cleartext {
@@ -113,10 +113,15 @@ fn read_account(section: &mut Section<'_, '_>, folder: &Path) -> Option<Account>
 
 fn account_name(value: &DeValue<'_>) -> Result<String, String> {
     let name = value::text(value)?;
+    check_name(&name).map(|()| name)
+}
+
+/// Whether an account may be called so; else, what names are like.
+pub fn check_name(name: &str) -> Result<(), String> {
     let letters = name.chars().all(|letter| letter.is_alphanumeric() || "._-@".contains(letter));
     let first = name.chars().next().is_some_and(char::is_alphanumeric);
     if letters && first && name.chars().count() <= LONGEST_NAME {
-        return Ok(name);
+        return Ok(());
     }
     Err(format!("may have up to {LONGEST_NAME} letters, digits and . _ - @, a letter or digit first; {name:?} has not"))
 }
@@ -142,10 +147,6 @@ fn after_archive(value: &DeValue<'_>) -> Result<AfterArchive, String> {
         },
         other => Err(format!("must be {FORMS}, not {}", kind(other))),
     }
-}
-
-fn no_multidrop(value: &DeValue<'_>) -> Result<bool, String> {
-    if value::flag(value)? { Err("= true is not built yet; leave it out".to_owned()) } else { Ok(false) }
 }
 
 /// Whether there is what the login needs. What is there, but faulty, has been told.

@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::page::{Page, Place};
 use super::units::{parse_size, show_size};
-use super::{Account, Clamd, Import, Scan, Storage, Verify, Web, value};
+use super::{Account, Clamd, Import, Polling, Scan, Storage, Verify, Web, value};
+pub use account::check_name;
 pub(super) use account::{AUTH, DELETE_WHEN, TLS, account_path};
 pub(super) use oauth::{GRANT, PRESET};
 
@@ -24,6 +25,7 @@ const LEAST_RESERVE: u64 = 1 << 20;
 pub(super) struct Written {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) accounts: Vec<Account>,
+    pub(super) polling: Polling,
     pub(super) storage: Storage,
     pub(super) verify: Verify,
     pub(super) scan: Scan,
@@ -36,6 +38,7 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
     let mut top = page.section(Place { table: Some(document), span: 0..0 }, "", String::new());
     let data_dir = top.optional("data_dir", value::path(folder));
     let accounts = top.tables("account");
+    let polling = top.table("polling");
     let storage = top.table("storage");
     let verify = top.table("verify");
     let (scan, web, import) = (top.table("scan"), top.table("web"), top.table("import"));
@@ -43,11 +46,25 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
     Written {
         data_dir,
         accounts: account::read_accounts(page, &accounts, folder),
+        polling: read_polling(page, polling),
         storage: read_storage(page, storage),
         verify: read_verify(page, verify),
         scan: read_scan(page, scan, folder),
         web: read_web(page, web),
         import: read_import(page, import, folder),
+    }
+}
+
+fn read_polling<'d>(page: &mut Page<'d>, place: Place<'d>) -> Polling {
+    let mut section = page.section(place, "polling.", "[polling]".to_owned());
+    let max_sessions = section.optional("max_sessions", value::count);
+    let max_sessions_per_host = section.optional("max_sessions_per_host", value::count);
+    let alarm_after = section.optional("alarm_after", period_or_never);
+    section.finish();
+    Polling {
+        max_sessions: max_sessions.unwrap_or(8),
+        max_sessions_per_host: max_sessions_per_host.unwrap_or(4),
+        alarm_after: alarm_after.unwrap_or(Some(Duration::from_hours(24))),
     }
 }
 

@@ -249,6 +249,13 @@ impl Account {
         Self { name: name.to_owned(), ..account }
     }
 
+    /// Another name than its user's.
+    pub(crate) fn called(self, name: &str) -> Self {
+        let settings = self.settings.replace(&format!("name = {:?}", self.name), &format!("name = {name:?}"));
+        let settings = settings.replace(&format!("{}.secret", self.name), &format!("{name}.secret"));
+        Self { name: name.to_owned(), settings, ..self }
+    }
+
     pub(crate) fn trusting(self, server: &Dovecot) -> Self {
         self.with(&format!("ca_file = {:?}", server.ca_file))
     }
