@@ -67,7 +67,20 @@ impl Config {
     }
 }
 
+/// The accounts that a piece of a configuration file holds, checked as in the file. Relative paths start at `folder`.
+///
+/// # Errors
+/// All faults at once.
+pub fn read_accounts(text: &str, folder: &Path) -> Result<Vec<Account>, Error> {
+    Ok(parse(None, text, folder)?.0.accounts)
+}
+
 impl Loaded {
+    /// Where the settings are, or are to be written where there are none yet.
+    pub fn place(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.searched.first().map(PathBuf::as_path))
+    }
+
     /// The accounts of these names, in the file's order; all of them where no name is given.
     ///
     /// # Errors

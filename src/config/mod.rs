@@ -25,7 +25,7 @@ pub use account::{Account, AfterArchive, Auth, DeleteWhen, TlsMode};
 pub use edit::{EditError, NewAccount, add_account, remove_account, rename_account, save};
 pub use environment::Environment;
 pub use error::{Error, Fault};
-pub use load::{LoadOptions, Loaded, Origin};
+pub use load::{LoadOptions, Loaded, Origin, read_accounts};
 pub use oauth::{Grant, Oauth, Preset, Provider, TokenCommand, TokenFile};
 pub use read::check_name;
 pub use schema::schema;

@@ -2,9 +2,11 @@
 //! Knows nothing about arguments and screens.
 
 pub mod account;
+pub mod account_test;
 pub mod backup;
 pub mod clamd;
 pub mod demo;
+pub mod discover;
 pub mod fetch;
 pub mod import;
 mod marks;

@@ -2,7 +2,9 @@
 //! Knows nothing about the archive.
 
 pub mod clamd;
+pub mod dns;
 pub mod gssapi;
 pub mod oauth;
 pub mod pop3;
+pub mod probe;
 pub mod tls;

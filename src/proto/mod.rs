@@ -2,4 +2,5 @@
 //! Knows nothing about tokio, sockets, files, clocks or logs.
 
 pub mod clamd;
+pub mod dns;
 pub mod pop3;

@@ -89,6 +89,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         of::<daemon::account::Outcome>("account-change"),
         of::<Vec<daemon::account::Listed>>("account-list"),
+        of::<daemon::account_test::Tested>("account-test"),
         of::<daemon::backup::Outcome>("backup"),
         of::<daemon::fetch::Outcome>("fetch"),
         of::<daemon::import::Outcome>("import"),

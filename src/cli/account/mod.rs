@@ -1,8 +1,11 @@
 //! `poplar account`: one file a verb.
 //! Knows nothing about how a login is done or what the schedule makes of it.
 
+mod add;
+mod ask;
 mod change;
 mod list;
+mod test;
 
 use clap::Subcommand;
 
@@ -12,6 +15,10 @@ use super::{Code, Context};
 pub(super) enum Account {
     /// All accounts, with how they are
     List,
+    /// Logs in to an account's server, says what it is like, and what a poll would do; changes nothing
+    Test(test::Test),
+    /// Finds the server of a mailbox, tests the login, and writes the account into the configuration file
+    Add(Box<add::Add>),
     /// Does not poll an account until it is resumed
     Pause(change::Name),
     /// Polls an account again, at once; also one that rests since its server refused it
@@ -26,6 +33,8 @@ impl Account {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Code> {
         match self {
             Self::List => list::run(context),
+            Self::Test(test) => test.run(context),
+            Self::Add(add) => add.run(context),
             Self::Pause(name) => name.pause(context),
             Self::Resume(name) => name.resume(context),
             Self::Rename(rename) => rename.run(context),

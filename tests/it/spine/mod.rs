@@ -1,5 +1,6 @@
 //! The spine through the real program: real Dovecot, real clamd, a folder of its own for each test.
 
+mod account_setup;
 mod accounts;
 mod backup;
 mod clear;
