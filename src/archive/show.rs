@@ -30,6 +30,10 @@ pub struct Shown {
     /// As the message has them, unfolded, in their order.
     pub headers: Vec<Header>,
     pub parts: Vec<PartShown>,
+    /// The messages inside it, in their order; their parts are among `parts`.
+    pub enclosed: Vec<EnvelopeShown>,
+    /// Whom it was for by the envelope it came in, where an account collects the mail of many.
+    pub recipients: Vec<String>,
     /// Where it was met.
     pub sightings: Vec<Met>,
     /// The last word of the scanner on each view.
@@ -113,6 +117,11 @@ impl Archive {
             envelope: EnvelopeShown::of(&message.envelope),
             headers: headers(message::header_block(&octets)),
             parts: message.parts.iter().map(|part| PartShown::of(part, &verdicts)).collect(),
+            enclosed: message.enclosed.iter().map(|enclosed| EnvelopeShown::of(&enclosed.envelope)).collect(),
+            recipients: match self.catalog.is_collected(row.number)? {
+                true => message::participants(&octets, &message).recipients,
+                false => Vec::new(),
+            },
             sightings: self.catalog.met_at(row.number)?.into_iter().map(Met::from).collect(),
             scans: verdicts.iter().map(ViewShown::of).collect(),
             journal: row.journal,

@@ -207,3 +207,23 @@ pub(super) fn collects(sql: &Connection, account: &AccountId, multidrop: bool) -
     sql.execute(&format!("UPDATE message SET indexed_ms = NULL WHERE number IN {of_account}"), params![number])?;
     Ok(())
 }
+
+/// A message that an account collects for many, and no such account met before, is to be indexed as that.
+pub(super) fn collected(sql: &Connection, account: &AccountId, message: i64) -> Result<(), Error> {
+    let is_first = sql
+        .prepare_cached(
+            "SELECT 1 FROM account WHERE id = ?1 AND multidrop AND 1 =
+                 (SELECT count(*) FROM sighting JOIN account AS any ON any.number = sighting.account
+                  WHERE sighting.message = ?2 AND any.multidrop)",
+        )?
+        .exists(params![account.as_bytes(), message])?;
+    if is_first {
+        sql.execute(
+            "INSERT OR IGNORE INTO work (stage, message, due_ms) SELECT 'index', number, kept_ms FROM message
+             WHERE number = ?1",
+            params![message],
+        )?;
+        sql.execute("UPDATE message SET indexed_ms = NULL WHERE number = ?1", params![message])?;
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Error;
-use super::accounts::{account_added, collects, paused, removed, renamed};
+use super::accounts::{account_added, collected, collects, paused, removed, renamed};
 use super::work::Stage;
 use crate::mail::event::{Event, Kept, Listed, MessageRef, Session, Sighting};
 use crate::mail::{AccountId, Fate, Occurrence, Timestamp, ViewVerdict};
@@ -41,7 +41,8 @@ pub(super) fn apply(
         Event::Kept(kept) => message_kept(sql, at, kept, journal, place),
         Event::Sighted(sighted) => {
             let message = message_number(sql, &sighted.message)?;
-            archived(sql, at, &sighted.sighting, Fate::Duplicate, (message, sighted.by_header))
+            archived(sql, at, &sighted.sighting, Fate::Duplicate, (message, sighted.by_header))?;
+            collected(sql, &sighted.sighting.account, message)
         }
         Event::Session(session) => session_ended(sql, at, session),
         Event::Scanned(scanned) => {

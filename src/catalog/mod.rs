@@ -39,4 +39,4 @@ pub use outbox::{EntryPlace, Unsigned};
 pub use packs::{PackExtent, PackRow, PackedMessage};
 pub use rebuild::{Rebuilding, Rebuilt};
 pub use requests::{Asked, Owner, Request};
-pub use work::{Backlog, Stage, Task};
+pub use work::{Backlog, Indexed, Stage, Task};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::messages::{MessageRow, Summary};
 use super::{Catalog, Error};
@@ -44,6 +44,15 @@ pub struct Backlog {
 
 /// After this many failures a message is left alone until the next start.
 const ATTEMPTS_LIMIT: u32 = 8;
+
+/// A message that is in the index now.
+#[derive(Clone, Debug)]
+pub struct Indexed {
+    pub number: u64,
+    pub summary: Summary,
+    /// Whether it was taken as collected for many.
+    pub is_collected: bool,
+}
 
 impl Catalog {
     /// The next messages due for a stage, oldest first. Claims nothing: one worker a stage, in one process.
@@ -97,11 +106,15 @@ impl Catalog {
         Ok(())
     }
 
-    /// These messages are in the index, durably; what was read from them goes into the lists.
-    pub fn indexed(&self, messages: &[(u64, Summary)], now: Timestamp) -> Result<(), Error> {
+    /// These messages are in the index, durably; what was read from them goes into the lists. One that came to be collected
+    /// for many meanwhile, or is no longer, stays due.
+    pub fn indexed(&self, messages: &[Indexed], now: Timestamp) -> Result<(), Error> {
         let mut connection = self.connection();
         let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (number, summary) in messages {
+        for Indexed { number, summary, is_collected } in messages {
+            if collected(&sql, *number)? != *is_collected {
+                continue;
+            }
             let attachments =
                 serde_json::to_string(&summary.attachments).map_err(|error| Error::Unreadable(error.to_string()))?;
             sql.prepare_cached(
@@ -120,6 +133,11 @@ impl Catalog {
             sql.prepare_cached("DELETE FROM work WHERE stage = 'index' AND message = ?1")?.execute(params![number])?;
         }
         Ok(sql.commit()?)
+    }
+
+    /// Whether a message was met by an account that collects the mail of many.
+    pub fn is_collected(&self, number: u64) -> Result<bool, Error> {
+        collected(&self.connection(), number)
     }
 
     /// Everything is to be indexed again.
@@ -155,4 +173,13 @@ impl Catalog {
         let rows = statement.query_map(params![stage.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+fn collected(sql: &Connection, number: u64) -> Result<bool, Error> {
+    Ok(sql
+        .prepare_cached(
+            "SELECT 1 FROM sighting JOIN account ON account.number = sighting.account
+             WHERE sighting.message = ?1 AND account.multidrop",
+        )?
+        .exists(params![number])?)
 }

@@ -96,6 +96,13 @@ fn told(shown: &Shown, text: &str) -> String {
     let date = envelope.date.as_deref().map(|date| ("date", minute(date)));
     let subject = envelope.subject.clone().map(|subject| ("subject", subject));
     rows.extend(date.into_iter().chain(people).chain(subject).map(|(name, value)| vec![paint.dim(name), tame(&value)]));
+    if !shown.recipients.is_empty() {
+        rows.push(vec![paint.dim("for"), tame(&shown.recipients.join(", "))]);
+    }
+    rows.extend(shown.enclosed.iter().map(|enclosed| {
+        let words = [&enclosed.from.join(", "), enclosed.subject.as_deref().unwrap_or("no subject")];
+        vec![paint.dim("encloses"), tame(&words.map(str::trim).join(": "))]
+    }));
     rows.push(vec![paint.dim("verdict"), paint.verdict(shown.verdict)]);
     rows.push(vec![
         paint.dim("kept"),

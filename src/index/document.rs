@@ -1,7 +1,7 @@
 use tantivy::TantivyDocument;
 
 use super::schema::Fields;
-use crate::mail::message::{Mailbox, Message};
+use crate::mail::message::{Mailbox, Message, Participants};
 use crate::mail::{BlobId, Timestamp};
 
 /// What the index holds of a message.
@@ -46,6 +46,23 @@ impl Document {
             types: types(message),
             has_attachment: message.has_attachment(),
         }
+    }
+
+    /// Of mail that was collected for many: who had it counts as who is named in it, and what a journal report encloses is
+    /// found as if it stood alone.
+    pub fn of_participants(mut self, participants: &Participants, message: &Message<'_>) -> Self {
+        let Participants { senders, recipients, .. } = participants;
+        self.from.extend_from_slice(senders);
+        self.to.extend_from_slice(recipients);
+        if let Some(original) = message.reported(participants) {
+            let envelope = &original.envelope;
+            self.from.extend(people(&envelope.from));
+            self.to.extend(people(&envelope.to));
+            self.cc.extend(people(&envelope.cc));
+            self.bcc.extend(people(&envelope.bcc));
+            self.subject = self.subject.or_else(|| envelope.subject.clone());
+        }
+        self
     }
 
     pub(super) fn for_engine(&self, fields: &Fields) -> TantivyDocument {

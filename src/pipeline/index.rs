@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::error::blocking;
 use super::holds::{Holds, location};
 use super::{Error, Step, Work};
-use crate::catalog::{Attachment, Stage, Summary, Task};
+use crate::catalog::{Attachment, Indexed, Stage, Summary, Task};
 use crate::index::{self, Document, Index, Writer};
 use crate::mail::message::{self, Mailbox, Message, READ_LIMIT_BYTES};
 use crate::telemetry;
@@ -91,7 +91,7 @@ impl Shared {
             bytes += task.message.size_bytes;
             // A message that makes a reader panic must not stop those behind it.
             match catch_unwind(AssertUnwindSafe(|| self.add(writer, &task))) {
-                Ok(Ok(summary)) => done.push((task.message.number, summary)),
+                Ok(Ok(indexed)) => done.push(indexed),
                 Ok(Err(error @ Error::Index(_))) => return Err(error),
                 Ok(Err(error)) => self.failed(&task, &error.to_string())?,
                 Err(_) => self.failed(&task, "reading it failed in an unforeseen way")?,
@@ -105,7 +105,7 @@ impl Shared {
         Ok(self.holds.catalog.indexed(&done, self.holds.clock.now())?)
     }
 
-    fn add(&self, writer: &mut Writer, task: &Task) -> Result<Summary, Error> {
+    fn add(&self, writer: &mut Writer, task: &Task) -> Result<Indexed, Error> {
         let row = &task.message;
         let blob = self.holds.reader.open(location(row.place))?;
         let octets = match row.size_bytes > READ_LIMIT_BYTES as u64 {
@@ -113,8 +113,14 @@ impl Shared {
             false => blob.octets()?,
         };
         let message = message::read(&octets);
-        writer.add(&Document::of(row.message.id, row.number, row.size_bytes, row.kept, &message))?;
-        Ok(summary(&message))
+        let document = Document::of(row.message.id, row.number, row.size_bytes, row.kept, &message);
+        let is_collected = self.holds.catalog.is_collected(row.number)?;
+        let document = match is_collected {
+            true => document.of_participants(&message::participants(&octets, &message), &message),
+            false => document,
+        };
+        writer.add(&document)?;
+        Ok(Indexed { number: row.number, summary: summary(&message), is_collected })
     }
 
     fn failed(&self, task: &Task, error: &str) -> Result<(), Error> {

@@ -6,6 +6,7 @@ mod clean;
 mod envelope;
 mod html;
 mod part;
+mod recipients;
 mod repair;
 
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ use mail_parser::{MessageParser, MessagePart, MessageRef, PartFlags, PartKind, S
 
 pub use envelope::{Envelope, Mailbox};
 pub use part::Part;
+pub use recipients::{Participants, participants};
 
 /// Octets beyond this are not taken apart: of a larger message the headers and what lies before are read.
 pub const READ_LIMIT_BYTES: usize = 64 << 20;

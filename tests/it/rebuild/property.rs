@@ -20,11 +20,32 @@ enum Happening {
     Polled { account: u8, missed: Vec<(Line, Fate)>, gone: Vec<Line>, absent: Vec<Line>, error: bool, listed: u64 },
     Scanned { message: u8, verdict: Verdict, views: u8 },
     Deleting { message: u8, account: u8, line: Line },
+    Changed { account: u8, how: Change },
     Verified { damage: bool },
     Started,
     Stopped,
     Signed,
     Sealed,
+}
+
+/// What a person does to an account.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Pause,
+    Resume,
+    Rename(u8),
+    Remove,
+    Multidrop(bool),
+}
+
+fn change_of_account() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        Just(Change::Pause),
+        Just(Change::Resume),
+        (0..3_u8).prop_map(Change::Rename),
+        Just(Change::Remove),
+        any::<bool>().prop_map(Change::Multidrop),
+    ]
 }
 
 /// Of a server's listing.
@@ -57,6 +78,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (0..6_u8, select(&VERDICTS[..]), 0..4_u8)
             .prop_map(|(message, verdict, views)| Happening::Scanned { message, verdict, views }),
         3 => (0..6_u8, 0..2_u8, line()).prop_map(|(message, account, line)| Happening::Deleting { message, account, line }),
+        3 => (0..2_u8, change_of_account()).prop_map(|(account, how)| Happening::Changed { account, how }),
         1 => any::<bool>().prop_map(|damage| Happening::Verified { damage }),
         1 => Just(Happening::Started),
         1 => Just(Happening::Stopped),
@@ -123,6 +145,7 @@ fn happen(life: &mut Life, happening: &Happening) {
             sighting: sighting(*account, line),
             reason: "after_archive = delete".to_owned(),
         }),
+        Happening::Changed { account, how } => changed(id(*account), *how),
         Happening::Verified { damage } => Event::Verified(Verified {
             scope: "all".to_owned(),
             messages: 1,
@@ -134,6 +157,17 @@ fn happen(life: &mut Life, happening: &Happening) {
         Happening::Stopped => Event::Stopped { version: "2".to_owned() },
     };
     life.tell(event);
+}
+
+fn changed(account: AccountId, how: Change) -> Event {
+    match how {
+        Change::Pause => Event::AccountPaused { account },
+        Change::Resume => Event::AccountResumed { account },
+        // No two have the same.
+        Change::Rename(name) => Event::AccountRenamed { account, name: format!("{account} as {name}") },
+        Change::Remove => Event::AccountRemoved { account },
+        Change::Multidrop(multidrop) => Event::AccountMultidrop { account, multidrop },
+    }
 }
 
 fn id(account: u8) -> AccountId {

@@ -12,6 +12,7 @@ mod fetch;
 mod frames;
 mod import;
 mod ledger;
+mod multidrop;
 mod readers;
 mod reading;
 mod scrub;
