@@ -1,11 +1,15 @@
 //! The POP3 driver against a real Dovecot: implicit TLS, STLS, pipelined messages, deletion, every way to log
 //! in.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use poplar::config::{Config, LoadOptions};
 use poplar::mail::{Clock, Secret};
 use poplar::net::pop3::{Auth, Class, Credentials, Deadlines, Endpoint, Error, Login, Quit, Session, Tls};
 use poplar::net::tls::{self, Identity, Policy, Trust};
+use poplar::pipeline;
 
 use crate::pop3_net::{endpoint, login, open_at, retrieve_all};
 use crate::support::dovecot::{Dovecot, TOKEN_KEY};
@@ -102,6 +106,47 @@ async fn dovecot_knows_us_by_our_certificate() {
     }
     let refused = by(&server, Auth::External, "tester", certificate).await.err().unwrap();
     assert_eq!(refused.class(), Class::Auth, "{refused}");
+}
+
+#[tokio::test]
+async fn what_the_settings_say_is_what_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Dovecot::start(folder.path());
+    let session = by(&server, Auth::Auto, "tester", password_of("sekrit")).await.unwrap();
+    let pin = session.tls_facts().unwrap().chain[0].spki_sha256.clone();
+    session.quit().await.unwrap();
+
+    let pinned = format!("pin_sha256 = [{pin:?}]\npin_only = true\n");
+    let [certificate, key] = &server.client;
+    let external = format!("{pinned}client_cert = {certificate:?}\nclient_key = {key:?}\n");
+    let command = format!("[account.oauth]\ntoken_command = [\"echo\", {:?}]\n", token("tester", 60, TOKEN_KEY));
+    let by_authority = format!("ca_file = {:?}\ntls_server_name = \"localhost\"\n", server.ca_file);
+    let by_token = format!("{by_authority}{command}");
+    for (lines, mechanism) in [(&external, "EXTERNAL"), (&by_token, "OAUTHBEARER")] {
+        let session = open_as_set(&server, folder.path(), lines).await;
+        assert_eq!(session.unwrap_or_else(|error| panic!("{error}")), mechanism);
+    }
+    for (lines, sentence) in [
+        (format!("{pinned}auth = \"gssapi\"\n"), "the server does not offer GSSAPI"),
+        (format!("{}auth = \"gssapi\"\n", pinned.replace(&pin, &"0".repeat(64))), "none of those in pin_sha256"),
+        (by_token.replace("\"echo\"", "\"false\""), "the command \"false\" failed"),
+    ] {
+        let error = open_as_set(&server, folder.path(), &lines).await.unwrap_err();
+        assert!(error.contains(sentence), "{sentence}\nbut it says\n{error}");
+    }
+}
+
+/// The mechanism that an account with these lines is let in by.
+async fn open_as_set(server: &Dovecot, folder: &Path, lines: &str) -> Result<&'static str, String> {
+    let port = server.pop3s_port;
+    let account = format!("[[account]]\nname = \"a\"\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"tester\"\n");
+    let file = folder.join("poplar.toml");
+    std::fs::write(&file, account + lines).unwrap();
+    let options = LoadOptions { file: Some(file), data_dir: Some(folder.join("archive")) };
+    let loaded = Config::load(&options).unwrap();
+    let (endpoint, login) = pipeline::way_in(&loaded.config.accounts[0]).await.map_err(|error| error.to_string())?;
+    let session = Session::open(&endpoint, &login, &Deadlines::default()).await.map_err(|error| error.to_string())?;
+    Ok(session.mechanism())
 }
 
 async fn by(server: &Dovecot, auth: Auth, user: &str, credentials: Credentials) -> Result<Session, Error> {
