@@ -94,7 +94,7 @@ fn a_password_file_that_is_missing() {
     let archive = archive();
     archive.configure(&[Account::implicit(&server, "tester")]);
     fs::remove_file(archive.path("tester.secret")).unwrap();
-    archive.run(&["fetch", "--keep-only"]).assert_said(1, "tester.secret does not exist; write the password into it");
+    archive.run(&["fetch", "--keep-only"]).assert_said(1, "tester.secret does not exist; write the secret into it");
     assert!(archive.warnings().contains("does not exist"), "{}", archive.warnings());
     archive.well(&["search"]);
     archive.configure(&[Account::implicit(&server, "tester")]);
