@@ -243,7 +243,7 @@ pub(super) async fn open_at(endpoint: &Endpoint, deadlines: Deadlines) -> Result
 
 /// Messages 1 to `count`, whole.
 pub(super) async fn retrieve_all(session: &mut Session, count: u32) -> Vec<Vec<u8>> {
-    session.retrieve((1..=count).map(|number| Retrieve { number, size_hint: Some(4000) }), 1 << 20);
+    session.retrieve((1..=count).map(|number| Retrieve { number, size_hint: None }), 1 << 20);
     let (mut messages, mut octets) = (Vec::new(), Vec::new());
     while let Some(told) = session.next().await.unwrap() {
         match told {

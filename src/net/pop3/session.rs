@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::error::{Cause, Error, Phase};
 use super::{Deadlines, Endpoint, connect};
 use crate::net::tls::TlsFacts;
-use crate::proto::pop3::{Capabilities, Command, Event, Listing, Login, Reply, Retrieve, Window, Wire};
+use crate::proto::pop3::{Capabilities, Command, Event, Fault, Listing, Login, Reply, Retrieve, Seam, Window, Wire};
 
 /// A logged-in session (the transaction state of RFC 1939 section 5). Dropping it closes the connection without QUIT:
 /// the server then deletes nothing. After an error every further call fails with the same cause or a lost connection.
@@ -21,6 +21,7 @@ pub struct Session {
     mechanism: &'static str,
     window: Window,
     asking: Asking,
+    seam: Seam,
     deadlines: Deadlines,
 }
 
@@ -97,8 +98,18 @@ impl Session {
             Ok(connect::Opened { connection, wire, capabilities, mechanism }) => {
                 let pipelining = capabilities.pipelining();
                 let window = Window::new(if pipelining { Window::COMMANDS } else { 1 });
-                let (asking, deadlines) = (Asking::Header, *deadlines);
-                Ok(Self { place, connection, wire, capabilities, mechanism, pipelining, window, asking, deadlines })
+                Ok(Self {
+                    place,
+                    connection,
+                    wire,
+                    capabilities,
+                    mechanism,
+                    pipelining,
+                    window,
+                    asking: Asking::Header,
+                    seam: Seam::default(),
+                    deadlines: *deadlines,
+                })
             }
             Err(cause) => Err(Error { place, cause }),
         }
@@ -115,9 +126,9 @@ impl Session {
         self.window = Window::new(1);
     }
 
-    /// Messages asked for and not answered yet.
+    /// Commands sent and not answered to the end yet; as they were when the dialog broke down.
     pub fn outstanding(&self) -> usize {
-        self.window.outstanding()
+        self.wire.outstanding().max(self.window.outstanding())
     }
 
     /// `None` without TLS.
@@ -242,19 +253,43 @@ impl Session {
     /// One step through what has arrived already.
     fn advance(&mut self) -> Result<Advance, Error> {
         let number = self.window.oldest().map_or(0, |oldest| oldest.number);
+        let mut seam = self.seam;
+        let watches = self.pipelining;
         let told = self.event(|event| match event {
-            Event::Chunk(octets) => Some(Advance::Chunk(octets.len())),
+            Event::Chunk(octets) => {
+                if watches {
+                    seam.see(octets);
+                }
+                Some(Advance::Chunk(octets.len()))
+            }
             Event::Begun => Some(Advance::Told(Retrieved::Begin { number })),
             Event::BodyEnd { octets, lone_dots } => Some(Advance::Last(Retrieved::End { number, octets, lone_dots })),
             Event::TooLarge { octets } => Some(Advance::Last(Retrieved::TooLarge { number, octets })),
             Event::Status(reply) => Some(Advance::Last(Retrieved::Refused { number, reply })),
             Event::Challenge(_) | Event::Line(_) | Event::LinesEnd => None,
         })?;
+        self.seam = seam;
         match told {
             None => Ok(Advance::Starved),
-            Some(Some(told)) => Ok(told),
+            Some(Some(told)) => self.is_in_step(&told).map(|()| told),
             Some(None) => Err(self.failed(Cause::Unfinished)),
         }
+    }
+
+    /// Where commands wait, a reply within a message that has not its size is a reply, and no part of the message.
+    fn is_in_step(&mut self, told: &Advance) -> Result<(), Error> {
+        match (told, self.asking) {
+            (Advance::Told(_), _) => self.seam = Seam::default(),
+            (Advance::Last(Retrieved::End { octets, .. }), Asking::Whole { .. }) if self.seam.found() => {
+                let listed = self.window.oldest().and_then(|oldest| oldest.size_hint);
+                if listed.is_some_and(|listed| listed != *octets) {
+                    let fault = self.wire.give_up(Fault::RunTogether);
+                    return Err(self.failed(Cause::Fault(fault)));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     async fn read_status(&mut self) -> Result<Reply, Error> {

@@ -16,6 +16,8 @@ pub enum Fault {
     LineTooLong { limit_octets: usize },
     #[error("the server's answer to {command} is longer than {limit_lines} lines or {limit_octets} octets")]
     ListingTooLong { command: &'static str, limit_lines: u64, limit_octets: u64 },
+    #[error("what came as one message has another size than was listed, and a reply inside: answers ran together")]
+    RunTogether,
     #[error("a message is more than twice as large as allowed ({limit_octets} octets) and does not end")]
     BodyTooLong { limit_octets: u64 },
 }

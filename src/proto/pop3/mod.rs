@@ -16,6 +16,7 @@ mod login;
 mod opening;
 mod reply;
 mod sasl;
+mod seam;
 mod window;
 mod wire;
 
@@ -28,5 +29,6 @@ pub use login::{Auth, Credentials, Login};
 pub use opening::{Opening, OpeningError, Security, Step};
 pub use reply::{Code, Reply, Status};
 pub use sasl::{ChannelBinding, SaslError, SecurityContext, SecurityContexts, TokenRefusal};
+pub use seam::Seam;
 pub use window::{Retrieve, Window};
 pub use wire::{Event, Limits, Wire};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retrieve {
     pub number: u32,
-    /// What LIST claimed. It decides how many are asked for at once, nothing else.
+    /// What LIST claimed. It decides how many are asked for at once, and whether a reply in a message is one.
     pub size_hint: Option<u64>,
 }
 

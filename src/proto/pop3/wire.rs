@@ -157,6 +157,16 @@ impl Wire {
         self.expected.is_empty()
     }
 
+    /// Commands that have not their whole answer yet.
+    pub fn outstanding(&self) -> usize {
+        self.expected.len()
+    }
+
+    /// The caller found out that the dialog is out of step.
+    pub fn give_up(&mut self, fault: Fault) -> Fault {
+        self.fault.get_or_insert(fault).clone()
+    }
+
     /// The next event from the front of `input`. `None`: more octets are needed; what is left in `input` (never more
     /// than [`Limits::line_octets`]) must be given again with what follows it.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, Fault> {
