@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::keep::{Answer, Share};
 use super::plan::BY_OCTETS_HASH;
+use super::stopping::overdue;
 use super::visit::Visit;
 use super::{Error, Shortage};
 use crate::mail::Fate;
@@ -18,6 +19,8 @@ pub(super) struct Retrieval<'v, 'a> {
     /// The one that is coming just now: its number, and what it may hold in memory.
     current: Option<(u32, Incoming, Share)>,
     answers: VecDeque<(u32, Answer)>,
+    /// How many of this session got which name, where the server gives none.
+    named: HashMap<Uidl, u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -28,7 +31,7 @@ enum Settle {
 
 impl<'v, 'a> Retrieval<'v, 'a> {
     pub(super) fn new(visit: &'v mut Visit<'a>) -> Self {
-        Self { visit, missing: HashMap::new(), current: None, answers: VecDeque::new() }
+        Self { visit, missing: HashMap::new(), current: None, answers: VecDeque::new(), named: HashMap::new() }
     }
 
     /// Takes in what it can; what kept it from taking in all, if that was the disk's want of room.
@@ -66,6 +69,7 @@ impl<'v, 'a> Retrieval<'v, 'a> {
     async fn drain(&mut self, session: &mut Session, listing: &mut Listing) -> Result<Option<Shortage>, Error> {
         let mut stopping = false;
         let mut shortage = None;
+        let mut overdue = std::pin::pin!(overdue(self.visit.stop.clone()));
         loop {
             if !stopping {
                 shortage = self.visit.door.room.shortage();
@@ -74,7 +78,11 @@ impl<'v, 'a> Retrieval<'v, 'a> {
                     session.stop_retrieving();
                 }
             }
-            match session.next().await? {
+            let told = tokio::select! {
+                told = session.next() => told?,
+                () = &mut overdue => return Err(Error::Closing),
+            };
+            match told {
                 None => return Ok(shortage),
                 Some(Retrieved::Begin { number }) => {
                     let hint = self.missing.get(&number).and_then(|listed| listed.listed_bytes);
@@ -117,8 +125,13 @@ impl<'v, 'a> Retrieval<'v, 'a> {
         let Some(listed) = self.missing.get_mut(&number) else { return Ok(()) };
         if listed.uidl.as_bytes().is_empty() {
             listed.uidl = Uidl::new(format!("{BY_OCTETS_HASH}{}", message.id()));
+            // Until now it was one of many without a name.
+            let equal = self.named.entry(listed.uidl.clone()).or_default();
+            listed.ordinal = *equal;
+            *equal += 1;
             listing.name(number, listed.uidl.as_bytes());
         }
+        self.visit.measure(number, listed, message.size_bytes());
         let sighting = Sighting { account: self.visit.id, listed: listed.clone() };
         let answer = self.visit.door.keeper.keep(message, sighting, share).await?;
         self.answers.push_back((number, answer));

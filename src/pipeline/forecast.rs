@@ -54,7 +54,7 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
     let listing = session.list().await?;
     session.quit().await?;
     let mut plan = Plan::new(&listing.messages, &known, account, now);
-    plan.fetch.append(&mut plan.read);
+    plan.fetch.append(&mut plan.unread);
     let waits = plan.still_missed.len();
     let mut forecast = Forecast {
         account: account.name.clone(),

@@ -21,6 +21,7 @@ mod room;
 mod scan;
 mod seal;
 mod sign;
+mod stopping;
 mod visit;
 mod worker;
 

@@ -15,8 +15,8 @@ pub(super) struct Plan {
     pub(super) known: Vec<AlreadyKept>,
     /// To be fetched, in the order of the listing: oldest first.
     pub(super) fetch: Vec<(pop3::Retrieve, Listed)>,
-    /// To be fetched although it was told by its header: its octets have to be seen before it may be deleted.
-    pub(super) read: Vec<(pop3::Retrieve, Listed)>,
+    /// In the archive by their header blocks only: to be read before they may be deleted.
+    pub(super) unread: Vec<(pop3::Retrieve, Listed)>,
     /// Listed, but not to be fetched now.
     pub(super) missed: Vec<Missed>,
     /// As `missed`, but the ledger says so already.
@@ -81,7 +81,7 @@ impl Plan {
             let since = if archived.by_header { archived.kept } else { row.fate_at };
             let kept = AlreadyKept { number, listed: row.listed.clone(), archived, since, has_twins: false };
             if archived.by_header && wants_deleted(account, &kept, now).is_some() {
-                self.read.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, kept.listed));
+                self.unread.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, kept.listed));
             } else {
                 self.known.push(kept);
             }

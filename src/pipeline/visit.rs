@@ -13,6 +13,7 @@ use super::fetch::Door;
 use super::keep::Kept;
 use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, wants_deleted};
 use super::recognise::{self, Doubt, Header, Headers};
+use super::stopping::{in_time, overdue};
 use super::{Error, Progress, Shortage, login};
 use crate::catalog::Known;
 use crate::config::{Account, AfterArchive};
@@ -104,6 +105,9 @@ pub(super) struct Visit<'a> {
     pause: Duration,
     /// Messages that were compared with the archive in this session, or came in it.
     compared: HashSet<u32>,
+    /// Messages that came, but not with the size they were listed with. It may have been others that came: whether they
+    /// may be deleted, a later session finds out.
+    odd_sizes: HashSet<u32>,
     /// Messages fetched again because their header block was another than that of the message they were taken for.
     different: HashMap<u32, BlobId>,
     /// How many of them had the same octets after all, and how many not.
@@ -132,6 +136,7 @@ impl<'a> Visit<'a> {
             next: Next::Nothing,
             pause: Duration::ZERO,
             compared: HashSet::new(),
+            odd_sizes: HashSet::new(),
             different: HashMap::new(),
             false_alarms: 0,
             true_alarms: 0,
@@ -161,7 +166,9 @@ impl<'a> Visit<'a> {
 
     async fn converse(&mut self) -> Result<(), Error> {
         let (endpoint, login) = login::way_in(self.account).await?;
-        let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
+        let deadlines = Deadlines::default();
+        let mut session =
+            in_time(&self.stop, async { Ok(Session::open(&endpoint, &login, &deadlines).await?) }).await?;
         if self.manner.one_at_a_time {
             session.one_at_a_time();
         }
@@ -192,6 +199,7 @@ impl<'a> Visit<'a> {
         }
         let mut plan = self.plan(&listing).await?;
         let recognised = self.compare(session, &mut plan).await?;
+        plan.fetch.append(&mut plan.unread);
         self.record.counts.listed = listing.messages.len() as u64;
         self.record.counts.known = plan.known.len() as u64;
         self.record.counts.duplicates = recognised;
@@ -201,7 +209,6 @@ impl<'a> Visit<'a> {
         for Missed { listed, fate, reason } in plan.missed.into_iter().chain(plan.vanished) {
             self.record.miss(listed, fate, reason);
         }
-        plan.fetch.append(&mut plan.read);
         let fetch = self.portion(plan.fetch);
         let shortage = Retrieval::new(self).run(session, fetch, &mut listing).await?;
         if self.next == Next::Nothing && self.record.counts.kept >= A_WINDOW {
@@ -212,11 +219,11 @@ impl<'a> Visit<'a> {
 
     /// The messages with their unique-ids; where the server has none, header blocks stand in.
     async fn list(&mut self, session: &mut Session) -> Result<Listing, Error> {
-        match session.list().await {
+        match in_time(&self.stop, async { Ok(session.list().await) }).await? {
             Err(error) if matches!(error.cause, Cause::NoUidl { .. }) => {}
             listed => return Ok(listed?),
         }
-        let mut listing = session.list_without_uids().await?;
+        let mut listing = in_time(&self.stop, async { Ok(session.list_without_uids().await?) }).await?;
         let numbers: Vec<u32> = listing.messages.iter().map(|listed| listed.number).collect();
         let headers = if self.manner.headers { self.headers(session, numbers).await? } else { Headers::new() };
         for listed in &mut listing.messages {
@@ -293,11 +300,16 @@ impl<'a> Visit<'a> {
         session.retrieve_headers(numbers);
         let mut headers = Headers::new();
         let (mut block, mut refused) = (Vec::new(), 0);
+        let mut overdue = std::pin::pin!(overdue(self.stop.clone()));
         loop {
             if *self.stop.borrow() {
                 session.stop_retrieving();
             }
-            match session.next().await? {
+            let told = tokio::select! {
+                told = session.next() => told?,
+                () = &mut overdue => return Err(Error::Closing),
+            };
+            match told {
                 None => return Ok(headers),
                 Some(Retrieved::Begin { .. }) => block.clear(),
                 Some(Retrieved::Chunk(octets)) => block.extend_from_slice(octets),
@@ -333,6 +345,13 @@ impl<'a> Visit<'a> {
         fetch
     }
 
+    /// A message came with so many octets.
+    pub(super) fn measure(&mut self, number: u32, listed: &Listed, octets: u64) {
+        if listed.listed_bytes.is_some_and(|listed| listed != octets) {
+            self.odd_sizes.insert(number);
+        }
+    }
+
     /// What became of a message that was fetched, its octets new to the archive or not.
     pub(super) fn came(&mut self, number: u32, kept: &Kept) {
         self.compared.insert(number);
@@ -354,14 +373,16 @@ impl<'a> Visit<'a> {
         let wanted: Vec<Wanted> = known
             .into_iter()
             .filter(|kept| !self.manner.headers || self.compared.contains(&kept.number))
+            .filter(|kept| !self.odd_sizes.contains(&kept.number))
             .filter_map(|kept| {
                 let reason = wants_deleted(self.account, &kept, now)?;
                 let sighting = Sighting { account: self.id, listed: kept.listed };
                 Some(Wanted { number: kept.number, sighting, archived: kept.archived, reason })
             })
             .collect();
-        let accepted = clear::clear(&mut session, self.door, wanted).await?;
-        match session.quit().await? {
+        let stop = self.stop.clone();
+        let accepted = in_time(&stop, clear::clear(&mut session, self.door, wanted)).await?;
+        match in_time(&stop, async { Ok(session.quit().await?) }).await? {
             Quit::Committed => self.record.counts.deleted = accepted,
             Quit::Refused(reply) => telemetry::quit_refused(&self.account.name, &reply.to_string()),
         }
