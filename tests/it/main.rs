@@ -12,6 +12,7 @@ mod config;
 mod crash;
 mod documents;
 mod dovecot;
+mod faults;
 mod flips;
 mod index;
 mod journal;

@@ -4,5 +4,6 @@ pub(crate) mod clamd;
 pub(crate) mod document;
 pub(crate) mod dovecot;
 pub(crate) mod kerberos;
+pub(crate) mod maildrop;
 pub(crate) mod poplar;
 pub(crate) mod token_server;
