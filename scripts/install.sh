@@ -3,6 +3,7 @@
 #
 #   need_compiler; need_clamd; need_dovecot; need_kerberos             note what is missing
 #   need PROGRAM PACKAGE...                                            the same for any program
+#   unpack_courier                                                     has a second POP3 server in target/courier
 #   need_module MODULE PACKAGE...                                      the same for a module of the system's Python
 #   install_missing                                                    installs what was noted (Debian, Ubuntu)
 #   need_rust                                                          finds or installs cargo, sets rust_flags
@@ -65,6 +66,23 @@ need_kerberos() {
         [ -e "$plugin" ] && return
     done
     missing+=(dovecot-gssapi)
+}
+
+# Courier's server for one socket. Installed, its packages would bring a mail server for the whole system along, so they
+# are only unpacked. What needs it is skipped where it cannot be had.
+unpack_courier() {
+    local folder=target/courier
+    [ -x /usr/lib/courier/courier/courierpop3d ] && return
+    [ -x "$folder/usr/lib/courier/courier/courierpop3d" ] && return
+    command -v apt-get >/dev/null || { say "no Courier here: its tests will be skipped (there is no apt-get)"; return; }
+    say "unpacking courierpop3d (Debian packages) into $folder"
+    mkdir -p "$folder/packages"
+    if ! (cd "$folder/packages" && apt-get -qq download courier-pop courier-authlib libcourier-unicode4 libidn12) >&2; then
+        say "Courier's packages could not be had: its tests will be skipped"
+        return
+    fi
+    local package
+    for package in "$folder"/packages/*.deb; do dpkg-deb -x "$package" "$folder"; done
 }
 
 # For programs of ours that run on the system's Python, whatever other one stands first in the path.

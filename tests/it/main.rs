@@ -23,6 +23,7 @@ mod message;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod oauth;
+mod pop3_courier;
 mod pop3_dialogs;
 mod pop3_dovecot;
 mod pop3_net;
