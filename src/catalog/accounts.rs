@@ -93,18 +93,25 @@ impl Catalog {
         Ok(())
     }
 
-    /// How the account's schedule stands after a poll.
-    pub fn note_trouble(&self, id: &AccountId, trouble: Option<&Trouble>) -> Result<(), Error> {
+    /// How the account's schedule stands: what failed, and when the account is polled again; no time where it is not,
+    /// unless something changes. Both at once: with trouble and no time it counts as resting.
+    pub fn note_schedule(
+        &self,
+        id: &AccountId,
+        trouble: Option<&Trouble>,
+        next_poll: Option<Timestamp>,
+    ) -> Result<(), Error> {
         self.connection()
             .prepare_cached(
-                "UPDATE account SET trouble = ?2, trouble_polls = ?3, trouble_settings = ?4
-                 WHERE id = ?1 AND (trouble, trouble_polls, trouble_settings) IS NOT (?2, ?3, ?4)",
+                "UPDATE account SET trouble = ?2, trouble_polls = ?3, trouble_settings = ?4, next_poll_ms = ?5
+                 WHERE id = ?1",
             )?
             .execute(params![
                 id.as_bytes(),
                 trouble.map(|trouble| &trouble.class),
                 trouble.map_or(0, |trouble| trouble.polls),
-                trouble.map(|trouble| &trouble.settings)
+                trouble.map(|trouble| &trouble.settings),
+                next_poll.map(Timestamp::as_millis)
             ])?;
         Ok(())
     }

@@ -128,17 +128,17 @@ impl Context {
         };
         let id = known.as_ref().map_or_else(AccountId::random, |known| known.id);
         let events = events(job, id, known.as_ref());
-        let changed = !events.is_empty();
+        let rests = job.act == Act::Resume && known.is_some_and(|known| known.trouble.is_some());
+        let changed = !events.is_empty() || rests;
         let holds = self.door.holds.clone();
         let act = job.act.clone();
         let told = tokio::task::spawn_blocking(move || {
             holds.tell(events)?;
             match act {
-                Act::Pause | Act::Remove => holds.catalog.next_poll(&id, None),
-                Act::Resume => {
-                    holds.catalog.note_trouble(&id, None)?;
-                    holds.catalog.next_poll(&id, holds.clock.now())
-                }
+                Act::Pause => holds.catalog.next_poll(&id, None),
+                // Should it come back, nothing is held against it.
+                Act::Remove => holds.catalog.note_schedule(&id, None, None),
+                Act::Resume => holds.catalog.note_schedule(&id, None, Some(holds.clock.now())),
                 Act::Rename { .. } => Ok(()),
             }
         });

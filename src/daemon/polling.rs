@@ -51,7 +51,8 @@ impl Polls {
         let mut waiting_for = stop.clone();
         let (_leave, turn) = tokio::select! {
             biased;
-            _ = waiting_for.wait_for(|stop| *stop) => return Ok(Polled::Unwanted),
+            // Who asked by hand is not told that it failed: dropped with the program, the request is the command's own again.
+            _ = waiting_for.wait_for(|stop| *stop), if asked == Asked::BySchedule => return Ok(Polled::Unwanted),
             both = async { (self.roster.leave(&account.host).await, self.roster.turn(account).await) } => both,
         };
         let account = &turn.account;
@@ -134,8 +135,8 @@ impl Polls {
                 (Some(trouble), wait)
             }
         };
-        catalog.note_trouble(&known.id, trouble.as_ref())?;
-        catalog.next_poll(&known.id, wait.filter(|_| known.paused.is_none()).map(|wait| now.after(wait)))?;
+        let next = wait.filter(|_| known.paused.is_none()).map(|wait| now.after(wait));
+        catalog.note_schedule(&known.id, trouble.as_ref(), next)?;
         match wait {
             Some(wait) => telemetry::next_poll(&account.name, wait.as_secs()),
             None => telemetry::account_rests(&account.name),
@@ -211,6 +212,9 @@ impl Polling {
 
 /// How often a password file is looked at that did not let the account in.
 const LOOK_AT_SECRET: Duration = Duration::from_secs(5);
+
+/// After the archive itself failed: the disk, or the catalog.
+const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// One account's schedule.
 struct Poller {
@@ -300,11 +304,16 @@ impl Poller {
         }
         let polled = self.polls.poll(&self.account, Asked::BySchedule, &Progress::default(), self.stop.clone()).await;
         self.has_polled = true;
-        if let Err(error) = polled {
-            telemetry::stage_failed("fetch", &error);
-        }
         if let Err(error) = self.alarm() {
             telemetry::stage_failed("schedule", &error);
+        }
+        if let Err(error) = polled {
+            telemetry::stage_failed("fetch", &error);
+            // Perhaps nothing could be noted of it either: the account may still count as due.
+            tokio::select! {
+                () = tokio::time::sleep(WAIT_AFTER_FAILURE) => {}
+                _ = self.stop.wait_for(|stop| *stop) => {}
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! Accounts are paused, renamed and removed, beside a daemon and without one; and are left alone where they are refused.
 
 use std::fs;
+use std::time::Duration;
 
+use poplar::catalog::{Catalog, ServerFacts};
+use poplar::mail::Clock;
 use serde_json::{Value, json};
 
 use crate::support::dovecot::Dovecot;
@@ -142,7 +145,7 @@ fn a_daemon_goes_on_with_an_account_that_is_renamed_beside_it() {
 #[test]
 fn a_removed_account_leaves_its_mail_and_comes_back_when_it_is_written_again() {
     let Scene { server, archive, .. } = &scene();
-    let bob = Account::plain(1, "bob");
+    let bob = Account::plain(1, "bob").with("poll_every = \"10s\"");
     let accounts = [Account::implicit(server, "tester"), bob];
     archive.configure(&accounts);
     let mut daemon = archive.start(&[]);
@@ -163,6 +166,7 @@ fn a_removed_account_leaves_its_mail_and_comes_back_when_it_is_written_again() {
     server.deliver("tester", &mail("second", "after"));
     archive.configure(&accounts);
     until("it does not come back", || (kept(archive) == 2).then_some(()));
+    until("the other is not tried any more", || archive.warnings().contains("account bob: ").then_some(()));
     assert_eq!(daemon.stop(), 0, "{}", daemon.log());
     assert_eq!(state(archive, "tester"), "active");
     assert_eq!(counts(&fetch(archive, &["tester"])), (2, 0, 0));
@@ -208,4 +212,26 @@ fn an_account_that_no_poll_succeeds_with_is_an_alarm() {
     until("there is no alarm", || {
         archive.warnings().contains("ALARM: account bob: no poll has succeeded since the first").then_some(())
     });
+}
+
+#[test]
+fn what_a_server_said_of_itself_is_warned_of() {
+    let Scene { archive, .. } = &scene();
+    archive.fetch(&["--keep-only"]);
+    let note = |facts: ServerFacts| {
+        let catalog = Catalog::beside(&archive.data_dir()).unwrap().unwrap();
+        let id = catalog.account("tester").unwrap().unwrap().id;
+        catalog.note_server(&id, &facts).unwrap();
+    };
+    let days = |days: u64| Some(Clock::system().now().after(Duration::from_secs(days * 24 * 3600)));
+    note(ServerFacts { expire_days: Some(30), login_delay_seconds: Some(600), certificate_expires: days(90) });
+    assert_eq!(archive.status()["accounts"][0]["login_delay_seconds"], 600);
+    let warned = archive.warnings();
+    assert!(!warned.contains("EXPIRE") && !warned.contains("certificate"), "{warned}");
+
+    note(ServerFacts { expire_days: Some(0), certificate_expires: days(3), ..ServerFacts::default() });
+    let warned = archive.warnings();
+    assert!(warned.contains("deletes mail once it was fetched (EXPIRE 0)"), "{warned}");
+    assert!(warned.contains("the certificate of its server expires"), "{warned}");
+    archive.assert_sound();
 }
