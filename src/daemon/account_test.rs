@@ -12,7 +12,7 @@ use crate::config::{Account, AfterArchive};
 use crate::mail::Clock;
 use crate::net::pop3::{self, Deadlines, Listing, Session};
 use crate::net::tls::CertFacts;
-use crate::pipeline::way_in;
+use crate::pipeline::{AccessTokens, way_in};
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -92,7 +92,7 @@ pub async fn test(account: &Account, data_dir: &Path, deadlines: &Deadlines) -> 
 }
 
 async fn look(account: &Account, data_dir: &Path, deadlines: &Deadlines, tested: &mut Tested) -> Result<(), String> {
-    let (endpoint, login) = way_in(account).await.map_err(|error| error.to_string())?;
+    let (endpoint, login) = way_in(account, &AccessTokens::default()).await.map_err(|error| error.to_string())?;
     let mut session = Session::open(&endpoint, &login, deadlines).await.map_err(|error| error.to_string())?;
     if let Some(facts) = session.tls_facts() {
         tested.tls = Some(format!("{}, {}", facts.version, facts.cipher));

@@ -21,8 +21,8 @@ use crate::journal::{self, Log, Signer};
 use crate::mail::{AccountId, Clock, Event};
 use crate::net::clamd::Address;
 use crate::pipeline::{
-    self, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Scanner, ScannerState, Scanning, Sealing, Signing,
-    Turns, Wake,
+    self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Scanner, ScannerState, Scanning, Sealing,
+    Signing, Turns, Wake,
 };
 use crate::{store, telemetry};
 
@@ -154,7 +154,8 @@ impl Owner {
         let (keeping, keeper) = Keeping::start(holds.clone(), ground, lock, IN_FLIGHT_BYTES).map_err(Error::Thread)?;
         let (shutdown, stopped) = watch::channel(false);
         let (room, watching) = reserve.watch(keeper.budget.clone(), stopped);
-        let door = Door { holds: holds.clone(), keeper, turns: Turns::default(), room };
+        let door =
+            Door { holds: holds.clone(), keeper, turns: Turns::default(), room, tokens: AccessTokens::default() };
         let roster = Roster::new(config);
         roster.adopt(config, &holds.catalog)?;
         let mut owner = Self {

@@ -108,9 +108,13 @@ impl<'v, 'a> Retrieval<'v, 'a> {
                 }
                 Some(Retrieved::Refused { number, reply }) => {
                     // Trouble of the whole server: the next session tries again, without counting it as a failure.
-                    let temporary = reply.code == Some(pop3::Code::SysTemp);
+                    let expired = reply.text.contains("AccessTokenExpired");
+                    let temporary = expired || reply.code == Some(pop3::Code::SysTemp);
                     let fate = if temporary { Fate::Deferred } else { Fate::Failed };
                     self.missed(number, fate, format!("the server refused it: {reply}"));
+                    if expired {
+                        self.visit.token_expired().await;
+                    }
                     if temporary {
                         session.stop_retrieving();
                     }

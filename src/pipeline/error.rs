@@ -5,6 +5,7 @@ use std::task::Poll;
 use super::Shortage;
 use super::sign::Mismatch;
 use crate::config::SecretError;
+use crate::net::oauth;
 use crate::{catalog, index, journal, net, store};
 
 /// Why a stage could not do its work.
@@ -30,6 +31,8 @@ pub enum Error {
     /// A password or token that could not be had.
     #[error(transparent)]
     Secret(Box<SecretError>),
+    #[error(transparent)]
+    Token(Box<oauth::Error>),
     /// Nothing of the batch that a message was in could be kept.
     #[error(transparent)]
     Batch(Arc<Self>),
@@ -52,6 +55,7 @@ impl Error {
             Self::Pop3(error) => error.is_transient(),
             Self::Batch(error) => error.is_transient(),
             Self::Secret(error) => error.is_transient(),
+            Self::Token(error) => error.is_transient(),
             Self::Setup(_) | Self::Mismatch(_) => false,
         }
     }

@@ -11,7 +11,7 @@ use super::holds::Holds;
 use super::keep::Keeper;
 use super::recognise::Doubt;
 use super::visit::{Manner, Next, Visit, Visited};
-use super::{Error, Progress, Room};
+use super::{AccessTokens, Error, Progress, Room};
 use crate::catalog::Dialog;
 use crate::config::Account;
 use crate::mail::event::{AccountAdded, SessionCounts};
@@ -25,6 +25,7 @@ pub struct Door {
     pub keeper: Keeper,
     pub turns: Turns,
     pub room: Room,
+    pub tokens: AccessTokens,
 }
 
 /// One session an account at a time: a server gives a maildrop to one session only (RFC 1939 section 4), and a

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{AlreadyKept, Plan, wants_deleted};
-use super::{Error, login};
+use super::{AccessTokens, Error, login};
 use crate::catalog::{Catalog, Known};
 use crate::config::{Account, AfterArchive, DeleteWhen};
 use crate::mail::event::Listed;
@@ -49,7 +49,7 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
         },
         None => Vec::new(),
     };
-    let (endpoint, login) = login::way_in(account).await?;
+    let (endpoint, login) = login::way_in(account, &AccessTokens::default()).await?;
     let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
     let listing = session.list().await?;
     session.quit().await?;

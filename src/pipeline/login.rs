@@ -1,13 +1,14 @@
-use super::Error;
 use super::error::blocking;
-use crate::config::{Account, Auth, Oauth, SecretSource, TlsMode};
+use super::{AccessTokens, Error};
+use crate::config::{Account, Auth, SecretSource, TlsMode};
 use crate::mail::Secret;
+use crate::net::gssapi;
 use crate::net::pop3::{self, Credentials, Endpoint, Login, SecurityContexts, Tls};
 use crate::net::tls::{Identity, Pin, Policy, Trust};
 
 /// Where an account's server is, and what is said to be let in. Reads the account's secrets now, and asks for an access
 /// token where one is needed.
-pub async fn way_in(account: &Account) -> Result<(Endpoint, Login), Error> {
+pub async fn way_in(account: &Account, tokens: &AccessTokens) -> Result<(Endpoint, Login), Error> {
     let endpoint = Endpoint {
         host: account.host.clone(),
         port: account.port,
@@ -16,7 +17,7 @@ pub async fn way_in(account: &Account) -> Result<(Endpoint, Login), Error> {
     };
     let login = Login {
         user: account.user.clone(),
-        credentials: credentials(account).await?,
+        credentials: credentials(account, tokens).await?,
         auth: auth(account.auth),
         allow_cleartext: account.allow_cleartext,
     };
@@ -44,14 +45,14 @@ fn policy(account: &Account) -> Result<Policy, Error> {
 }
 
 /// Only what the account's mechanism may need: what is not used is not asked for.
-async fn credentials(account: &Account) -> Result<Credentials, Error> {
+async fn credentials(account: &Account, tokens: &AccessTokens) -> Result<Credentials, Error> {
     let password = match &account.password {
         Some(source) if uses_password(account.auth) => Some(read(source.clone()).await?),
         _ => None,
     };
     let token = match &account.oauth {
         Some(oauth) if matches!(account.auth, Auth::Auto | Auth::OauthBearer | Auth::Xoauth2) => {
-            Some(access_token(oauth).await?)
+            Some(tokens.get(account, oauth).await?)
         }
         _ => None,
     };
@@ -67,19 +68,13 @@ async fn read(source: SecretSource) -> Result<Secret<String>, Error> {
     blocking(move || source.read().map_err(|error| Error::Secret(Box::new(error)))).await
 }
 
-/// A token that is good for this login.
-async fn access_token(oauth: &Oauth) -> Result<Secret<String>, Error> {
-    match oauth {
-        Oauth::Command(command) => read(SecretSource::Command(command.token_command.clone())).await,
-        Oauth::Provider(_) => Err(Error::Setup(
-            "asking a provider for tokens is not available in this build; use token_command".to_owned(),
-        )),
-    }
-}
-
 /// Kerberos for the service `pop` at the account's host.
-fn security_contexts(_account: &Account) -> SecurityContexts {
-    SecurityContexts::new(|| Err("it is not available in this build; set auth to another mechanism".to_owned()))
+fn security_contexts(account: &Account) -> SecurityContexts {
+    let host = account.host.clone();
+    SecurityContexts::new(move || match gssapi::Context::new("pop", &host) {
+        Ok(context) => Ok(Box::new(context)),
+        Err(error) => Err(error.to_string()),
+    })
 }
 
 const fn auth(auth: Auth) -> pop3::Auth {

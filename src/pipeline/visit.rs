@@ -13,14 +13,15 @@ use super::fetch::Door;
 use super::keep::Kept;
 use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, wants_deleted};
 use super::recognise::{self, Doubt, Header, Headers};
+use super::record::Record;
 use super::stopping::{in_time, overdue};
 use super::{Error, Progress, Shortage, login};
-use crate::catalog::Known;
+use crate::catalog::{Known, ServerFacts};
 use crate::config::{Account, AfterArchive};
 use crate::mail::event::{self, Listed, Missed, SessionCounts, Sighted, Sighting};
 use crate::mail::message;
-use crate::mail::{AccountId, BlobId, Event, Fate, Timestamp};
-use crate::net::pop3::{self, Cause, Deadlines, Listing, Quit, Retrieved, Session};
+use crate::mail::{AccountId, BlobId, Event, Fate, Secret, Timestamp};
+use crate::net::pop3::{self, Cause, Class, Deadlines, Expire, Listing, Quit, Retrieved, Session};
 use crate::telemetry;
 
 /// How a session is to go, from what earlier ones taught.
@@ -67,31 +68,6 @@ const TOLD_AT_ONCE: usize = 1024;
 /// So many refusals of TOP, and nothing else, are enough.
 const REFUSALS: usize = 3;
 
-/// What a session will leave in the ledger.
-#[derive(Debug, Default)]
-pub(super) struct Record {
-    pub(super) counts: SessionCounts,
-    missed: Vec<Missed>,
-    gone: Vec<Listed>,
-    absent: Vec<Listed>,
-}
-
-impl Record {
-    pub(super) fn miss(&mut self, listed: Listed, fate: Fate, reason: String) {
-        self.count(fate);
-        self.missed.push(Missed { listed, fate, reason });
-    }
-
-    const fn count(&mut self, fate: Fate) {
-        match fate {
-            Fate::Oversize => self.counts.oversize += 1,
-            Fate::Failed => self.counts.failed += 1,
-            Fate::Vanished => self.counts.vanished += 1,
-            _ => self.counts.deferred += 1,
-        }
-    }
-}
-
 pub(super) struct Visit<'a> {
     pub(super) door: &'a Door,
     pub(super) account: &'a Account,
@@ -103,6 +79,8 @@ pub(super) struct Visit<'a> {
     manner: Manner,
     next: Next,
     pause: Duration,
+    /// What let us in, where it was an access token.
+    token: Option<Secret<String>>,
     /// Messages that were compared with the archive in this session, or came in it.
     compared: HashSet<u32>,
     /// Messages that came, but not with the size they were listed with. It may have been others that came: whether they
@@ -135,6 +113,7 @@ impl<'a> Visit<'a> {
             manner,
             next: Next::Nothing,
             pause: Duration::ZERO,
+            token: None,
             compared: HashSet::new(),
             odd_sizes: HashSet::new(),
             different: HashMap::new(),
@@ -165,16 +144,7 @@ impl<'a> Visit<'a> {
     }
 
     async fn converse(&mut self) -> Result<(), Error> {
-        let (endpoint, login) = login::way_in(self.account).await?;
-        let deadlines = Deadlines::default();
-        let mut session =
-            in_time(&self.stop, async { Ok(Session::open(&endpoint, &login, &deadlines).await?) }).await?;
-        if self.manner.one_at_a_time {
-            session.one_at_a_time();
-        }
-        let capabilities = session.capabilities();
-        self.manner.headers &= capabilities.top() || !capabilities.are_known();
-        self.pause = Duration::from_secs(capabilities.login_delay_seconds().unwrap_or(0).into());
+        let mut session = self.open().await?;
         let outcome = self.transact(&mut session).await;
         if let Err(Error::Pop3(error)) = &outcome
             && session.outstanding() > 1
@@ -190,6 +160,45 @@ impl<'a> Visit<'a> {
         };
         self.clear(session, known).await?;
         shortage.map_or(Ok(()), |shortage| Err(shortage.into()))
+    }
+
+    /// A session with the server, and what it said of itself noted.
+    async fn open(&mut self) -> Result<Session, Error> {
+        let (endpoint, login) = login::way_in(self.account, &self.door.tokens).await?;
+        let deadlines = Deadlines::default();
+        let opened = in_time(&self.stop, async { Ok(Session::open(&endpoint, &login, &deadlines).await?) }).await;
+        if let (Err(Error::Pop3(error)), Some(token)) = (&opened, &login.credentials.token)
+            && error.class() == Class::Auth
+        {
+            self.door.tokens.refused(self.account, token).await;
+        }
+        let mut session = opened?;
+        self.token = login.credentials.token;
+        if self.manner.one_at_a_time {
+            session.one_at_a_time();
+        }
+        let capabilities = session.capabilities();
+        self.manner.headers &= capabilities.top() || !capabilities.are_known();
+        let facts = ServerFacts {
+            expire_days: match capabilities.expire() {
+                Some(Expire::Days(days)) => Some(days),
+                Some(Expire::Never) | None => None,
+            },
+            login_delay_seconds: capabilities.login_delay_seconds(),
+            certificate_expires: session.tls_facts().and_then(|tls| tls.chain.first().map(|own| own.not_after)),
+        };
+        self.pause = Duration::from_secs(facts.login_delay_seconds.unwrap_or(0).into());
+        let (catalog, id) = (self.door.holds.catalog.clone(), self.id);
+        blocking(move || Ok(catalog.note_server(&id, &facts)?)).await?;
+        Ok(session)
+    }
+
+    /// The token of this session is over in mid session, as Microsoft's servers say: the next begins with another.
+    pub(super) async fn token_expired(&mut self) {
+        if let Some(token) = &self.token {
+            self.door.tokens.refused(self.account, token).await;
+            self.next = Next::More;
+        }
     }
 
     async fn transact(&mut self, session: &mut Session) -> Result<(Listing, Option<Shortage>), Error> {

@@ -12,6 +12,7 @@ use poplar::net::gssapi::{Context, Error};
 
 use crate::support::dovecot::{Dovecot, Options};
 use crate::support::kerberos::{Realm, missing};
+use crate::support::poplar::{Account, Archive};
 
 /// Tells a process that it is the client; its value is Dovecot's port.
 const CLIENT: &str = "POPLAR_TEST_KERBEROS_CLIENT";
@@ -29,6 +30,25 @@ fn a_ticket_opens_the_mailbox_and_nobody_gets_to_act_for_us() {
             &[("KRB5CCNAME", &tickets)],
             "a_ticket_opens_the_mailbox_and_nobody_gets_to_act_for_us",
         );
+    });
+}
+
+#[test]
+fn a_fetch_needs_a_ticket_and_no_password() {
+    with_realm(|realm, server| {
+        let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+        let account = Account::implicit(server, "tester").without_password().with("auth = \"gssapi\"");
+        archive.configure(&[account.at_host("localhost")]);
+        let config = realm.config.to_str().unwrap();
+        let fetch = |tickets: &str| {
+            let settings =
+                [("KRB5_CONFIG", config), ("KRB5CCNAME", tickets), ("KRB5_CLIENT_KTNAME", "FILE:/nonexistent")];
+            archive.run_with(&settings, &["--json", "fetch", "--keep-only"]).json()["accounts"][0].clone()
+        };
+        let refused = fetch("FILE:/nonexistent");
+        assert!(refused["error"].as_str().unwrap().contains("kinit"), "{refused}");
+        let fetched = fetch(&realm.kinit());
+        assert_eq!((&fetched["kept"], &fetched["error"]), (&1.into(), &serde_json::Value::Null), "{fetched}");
     });
 }
 

@@ -9,7 +9,7 @@ use poplar::config::{Config, LoadOptions};
 use poplar::mail::{Clock, Secret};
 use poplar::net::pop3::{Auth, Class, Credentials, Deadlines, Endpoint, Error, Login, Quit, Session, Tls};
 use poplar::net::tls::{self, Identity, Policy, Trust};
-use poplar::pipeline;
+use poplar::pipeline::{self, AccessTokens};
 
 use crate::pop3_net::{endpoint, login, open_at, retrieve_all};
 use crate::support::dovecot::{Dovecot, TOKEN_KEY};
@@ -144,7 +144,9 @@ async fn open_as_set(server: &Dovecot, folder: &Path, lines: &str) -> Result<&'s
     std::fs::write(&file, account + lines).unwrap();
     let options = LoadOptions { file: Some(file), data_dir: Some(folder.join("archive")) };
     let loaded = Config::load(&options).unwrap();
-    let (endpoint, login) = pipeline::way_in(&loaded.config.accounts[0]).await.map_err(|error| error.to_string())?;
+    let (endpoint, login) = pipeline::way_in(&loaded.config.accounts[0], &AccessTokens::default())
+        .await
+        .map_err(|error| error.to_string())?;
     let session = Session::open(&endpoint, &login, &Deadlines::default()).await.map_err(|error| error.to_string())?;
     Ok(session.mechanism())
 }
@@ -167,7 +169,7 @@ fn token_of(token: &str) -> Credentials {
 }
 
 /// A JSON Web Token (RFC 7519) that ends in `seconds`, signed with HS256.
-fn token(user: &str, seconds: i64, key: &[u8]) -> String {
+pub(crate) fn token(user: &str, seconds: i64, key: &[u8]) -> String {
     let now = Clock::system().now().as_millis() / 1000;
     let claims = serde_json::json!({ "sub": user, "iss": "test", "iat": now - 60, "exp": now + seconds });
     let [header, claims] =

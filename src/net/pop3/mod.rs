@@ -4,6 +4,7 @@
 mod connect;
 mod connection;
 mod error;
+mod kerberos;
 mod session;
 
 use std::sync::Arc;

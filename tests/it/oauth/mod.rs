@@ -2,6 +2,7 @@
 //! an error that tells whether a retry helps, and that never shows a secret.
 
 mod access;
+mod account;
 mod command;
 mod errors;
 mod sign_in;

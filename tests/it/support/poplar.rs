@@ -98,8 +98,13 @@ impl Archive {
 
     /// Runs a verb to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with(&[], arguments)
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) fn run_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Ended {
         let mut command = Command::new("timeout");
-        command.args(["-s", "KILL", PATIENCE_SECONDS, PROGRAM]);
+        command.args(["-s", "KILL", PATIENCE_SECONDS, PROGRAM]).envs(environment.iter().copied());
         let output = self.command(command).args(arguments).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         Ended { code: output.status.code().expect("killed: it hung"), stdout: output.stdout, stderr }
@@ -258,6 +263,17 @@ impl Account {
 
     pub(crate) fn trusting(self, server: &Dovecot) -> Self {
         self.with(&format!("ca_file = {:?}", server.ca_file))
+    }
+
+    /// By another name of the same host.
+    pub(crate) fn at_host(self, host: &str) -> Self {
+        Self { settings: self.settings.replace("host = \"127.0.0.1\"", &format!("host = {host:?}")), ..self }
+    }
+
+    /// Logs in by other means.
+    pub(crate) fn without_password(self) -> Self {
+        let password = format!("password = {{ file = \"{}.secret\" }}", self.name);
+        Self { settings: self.settings.replace(&password, ""), ..self }
     }
 
     pub(crate) fn with_password(self, password: &str) -> Self {
