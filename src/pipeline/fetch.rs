@@ -92,6 +92,9 @@ impl Door {
                 Next::OneAtATime => (retried, manner.one_at_a_time) = (true, true),
                 Next::DoubtAll if manner.doubt == Doubt::All => break,
                 Next::DoubtAll => manner.doubt = Doubt::All,
+                // Where nothing came, another session would bring no more.
+                Next::More if fetched.error.is_some() => break,
+                Next::More if visited.counts.kept + visited.counts.duplicates == 0 => break,
                 Next::More => {}
             }
             if *stop.borrow() || visited.pause > LONGEST_PAUSE {
