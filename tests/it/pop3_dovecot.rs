@@ -129,7 +129,7 @@ async fn what_the_settings_say_is_what_is_tried() {
     for (lines, sentence) in [
         (format!("{pinned}auth = \"gssapi\"\n"), "the server does not offer GSSAPI"),
         (format!("{}auth = \"gssapi\"\n", pinned.replace(&pin, &"0".repeat(64))), "none of those in pin_sha256"),
-        (by_token.replace("\"echo\"", "\"false\""), "the command \"false\" failed"),
+        (by_token.replace("\"echo\"", "\"false\""), "no access token from the command \"false\""),
     ] {
         let error = open_as_set(&server, folder.path(), &lines).await.unwrap_err();
         assert!(error.contains(sentence), "{sentence}\nbut it says\n{error}");

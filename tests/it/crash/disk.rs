@@ -49,7 +49,7 @@ impl Drop for Disk {
 fn full_disk(flow: &Flow) {
     let golden = flow.golden();
     let mut failures = 0;
-    for size in ["64k", "120k", "200k", "250k", "300k", "400k", "600k", "900k", "1400k"] {
+    for size in ["64k", "100k", "130k", "160k", "190k", "230k", "300k", "400k", "600k", "900k", "1400k"] {
         let folder = tempfile::tempdir().unwrap();
         let Some(disk) = Disk::mount(folder.path().join("disk"), size) else { return };
         let lab = Lab::with_archive(folder, disk.at.join("archive"), mail::boxes(), Scanner::Absent, "0");
