@@ -13,11 +13,12 @@ libfuzzer_sys::fuzz_target!(|_octets: &[u8]| {});
 fn main() {
     let folder = std::env::args().nth(1).expect("the folder to write to");
     let folder = Path::new(&folder);
-    for target in ["frames", "recovery", "sealed", "proof"] {
+    for target in ["frames", "recovery", "sealed", "proof", "wire"] {
         fs::create_dir_all(folder.join(target)).unwrap();
     }
     packs(folder);
     proof(folder);
+    dialogs(folder);
 }
 
 /// Records short and long, of both kinds; open, cut at some places, and sealed.
@@ -67,4 +68,46 @@ fn proof(folder: &Path) {
     log.append(&vec![entry.leaf; 5], &[]).unwrap();
     let reader = journal::LogReader::open(&journal).unwrap().expect("a log");
     fs::write(folder.join("proof/one"), reader.prove(3).unwrap().to_text()).unwrap();
+}
+
+/// What the servers of `tests/pop3/` say, each for two ways in, cut in the middle of things.
+fn dialogs(folder: &Path) {
+    for entry in fs::read_dir("tests/pop3").expect("started in the repository") {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let mut said = Vec::new();
+        for line in text.lines() {
+            match line.split_once(' ') {
+                Some(("S:", rest)) => said.extend([unescape(rest).as_slice(), b"\r\n"].concat()),
+                Some(("S=", rest)) => said.extend(unescape(rest)),
+                _ => {}
+            }
+        }
+        for way in [0, 5] {
+            let name = format!("{}-{way}", path.file_stem().unwrap().to_string_lossy());
+            fs::write(folder.join("wire").join(name), [&[way, 7][..], &said].concat()).unwrap();
+        }
+    }
+}
+
+/// As `tests/pop3/README.md` says; a repetition stands once, which is enough to begin with.
+fn unescape(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [letter, behind @ ..] = rest {
+        let (octet, length) = match (letter, behind) {
+            (b'\\', [b'r', ..]) => (b'\r', 2),
+            (b'\\', [b'n', ..]) => (b'\n', 2),
+            (b'\\', [b'0', ..]) => (0, 2),
+            (b'\\', [b'x', high, low, ..]) => {
+                let digits = [*high, *low];
+                (u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap(), 4)
+            }
+            (b'\\', [other, ..]) => (*other, 2),
+            (other, _) => (*other, 1),
+        };
+        octets.push(octet);
+        rest = &rest[length..];
+    }
+    octets
 }
