@@ -45,6 +45,7 @@ impl Turns {
 pub struct Fetched {
     pub account: String,
     pub counts: SessionCounts,
+    /// From the first connection to the end of the last session that brought or deleted something.
     pub seconds: f64,
     pub error: Option<Error>,
 }
@@ -79,6 +80,10 @@ impl Door {
         let mut retried = false;
         loop {
             let visited = self.session(account, id, progress, &stop, manner).await?;
+            // A last session that only finds out that there is no more counts for nothing.
+            if fetched.seconds == 0.0 || visited.counts.new_messages() + visited.counts.deleted > 0 {
+                fetched.seconds = began.elapsed().as_secs_f64();
+            }
             fetched.counts = fetched.counts.and_then(&visited.counts);
             let learnt = self.learn(dialog, &visited, retried && manner.one_at_a_time);
             if learnt != dialog {
@@ -103,7 +108,6 @@ impl Door {
             // Ends at once when the program stops; the session then begun would notice too.
             drop(tokio::time::timeout(visited.pause, stop.wait_for(|stop| *stop)).await);
         }
-        fetched.seconds = began.elapsed().as_secs_f64();
         Ok(fetched)
     }
 

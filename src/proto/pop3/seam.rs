@@ -1,4 +1,6 @@
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 /// Looks for a line in a message that begins as a reply does. Where such a message has not the size it was listed with,
 /// two may have run together: some servers lose the end of a message, or say one thing too many, when commands wait.
@@ -9,8 +11,8 @@ pub struct Seam {
     found: bool,
 }
 
-const REPLIES: [&[u8]; 2] = [b"\r\n+OK", b"\r\n-ERR"];
-/// One less than the longest of them.
+static REPLIES: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| [Finder::new(b"\r\n+OK"), Finder::new(b"\r\n-ERR")]);
+/// One less than the longest of them has.
 const BEFORE: usize = 5;
 
 impl Default for Seam {
@@ -30,7 +32,7 @@ impl Seam {
         let fresh = text.len().min(BEFORE);
         joint[..BEFORE].copy_from_slice(&self.last);
         joint[BEFORE..BEFORE + fresh].copy_from_slice(&text[..fresh]);
-        let has = |octets: &[u8]| REPLIES.iter().any(|reply| memmem::find(octets, reply).is_some());
+        let has = |octets: &[u8]| REPLIES.iter().any(|reply| reply.find(octets).is_some());
         self.found = has(&joint[..BEFORE + fresh]) || has(text);
         match text.last_chunk() {
             Some(last) => self.last = *last,
