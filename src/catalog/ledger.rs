@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -18,7 +19,7 @@ pub struct Known {
     /// How often it could not be fetched.
     pub attempts: u32,
     /// What it is in the archive.
-    pub archived: Option<Archived>,
+    pub archived: Option<Arc<Archived>>,
     /// When a DELE was last decided on.
     pub deleting: Option<Timestamp>,
 }
@@ -64,7 +65,7 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
         fate: word(row, 3)?,
         fate_at: Timestamp::from_millis(row.get(4)?),
         attempts: row.get(5)?,
-        archived: archived.transpose()?,
+        archived: archived.transpose()?.map(Arc::new),
         deleting: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
     })
 }

@@ -60,8 +60,8 @@ impl<'v, 'a> Retrieval<'v, 'a> {
         }
         let mut rest: Vec<(u32, Listed)> = self.missing.drain().collect();
         rest.sort_unstable_by_key(|(number, _)| *number);
-        for (_, listed) in rest {
-            self.visit.record.miss(listed, Fate::Deferred, why.clone());
+        for (number, listed) in rest {
+            self.visit.record.defer(number, listed, &why);
         }
         outcome.and_then(|shortage| kept.map(|()| shortage))
     }

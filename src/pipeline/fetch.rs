@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use super::error::blocking;
 use super::holds::Holds;
 use super::keep::Keeper;
+use super::manner::{Manner, Next, Trouble, Visited};
 use super::recognise::Doubt;
-use super::visit::{Manner, Next, Visit, Visited};
+use super::visit::Visit;
 use super::{AccessTokens, Error, Progress, Room};
 use crate::catalog::Dialog;
 use crate::config::Account;
@@ -50,8 +51,10 @@ pub struct Fetched {
     pub error: Option<Error>,
 }
 
-/// How long pipelining is left alone after a session that broke down with it and went well without.
+/// How long pipelining is left alone after a session in which it led to nonsense, and that went well without.
 const ONE_AT_A_TIME_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The same where the line only broke, which happens to servers that can pipeline as well.
+const ONE_AT_A_TIME_FOR_A_WHILE: Duration = Duration::from_secs(24 * 3600);
 /// How long header blocks are not compared after they turned out to differ from those that RETR gives.
 const HEADERS_DIFFER_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A server that wants a longer pause between two logins gets it between two polls.
@@ -77,7 +80,7 @@ impl Door {
         let id = self.account(account).await?;
         let mut dialog = self.dialog(&id).await?;
         let mut manner = self.manner(&dialog);
-        let mut retried = false;
+        let mut retried = None;
         loop {
             let visited = self.session(account, id, progress, &stop, manner).await?;
             // A last session that only finds out that there is no more counts for nothing.
@@ -85,7 +88,7 @@ impl Door {
                 fetched.seconds = began.elapsed().as_secs_f64();
             }
             fetched.counts = fetched.counts.and_then(&visited.counts);
-            let learnt = self.learn(dialog, &visited, retried && manner.one_at_a_time);
+            let learnt = self.learn(dialog, &visited, retried);
             if learnt != dialog {
                 dialog = learnt;
                 self.note(&id, dialog).await?;
@@ -93,8 +96,8 @@ impl Door {
             fetched.error = visited.error;
             match visited.next {
                 Next::Nothing => break,
-                Next::OneAtATime if retried => break,
-                Next::OneAtATime => (retried, manner.one_at_a_time) = (true, true),
+                Next::OneAtATime(_) if retried.is_some() => break,
+                Next::OneAtATime(trouble) => (retried, manner.one_at_a_time) = (Some(trouble), true),
                 Next::DoubtAll if manner.doubt == Doubt::All => break,
                 Next::DoubtAll => manner.doubt = Doubt::All,
                 // Where nothing came, another session would bring no more.
@@ -143,10 +146,12 @@ impl Door {
     }
 
     /// What a session teaches for those to come.
-    fn learn(&self, mut dialog: Dialog, visited: &Visited, was_retry: bool) -> Dialog {
+    fn learn(&self, mut dialog: Dialog, visited: &Visited, retried: Option<Trouble>) -> Dialog {
         let now = self.holds.clock.now();
-        if was_retry && visited.error.is_none() {
-            dialog.one_at_a_time_until = now.after(ONE_AT_A_TIME_FOR);
+        match retried.filter(|_| visited.error.is_none()) {
+            Some(Trouble::Nonsense) => dialog.one_at_a_time_until = now.after(ONE_AT_A_TIME_FOR),
+            Some(Trouble::Broken) => dialog.one_at_a_time_until = now.after(ONE_AT_A_TIME_FOR_A_WHILE),
+            None => {}
         }
         if visited.headers_differ {
             dialog.headers_differ_until = now.after(HEADERS_DIFFER_FOR);

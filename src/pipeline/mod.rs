@@ -12,6 +12,7 @@ mod import;
 mod index;
 mod keep;
 mod login;
+mod manner;
 mod parts;
 mod plan;
 mod progress;

@@ -1,6 +1,7 @@
 //! What a session would do with each line of a listing, decided from the listing and the ledger alone.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catalog::{Archived, Known};
@@ -17,6 +18,8 @@ pub(super) struct Plan {
     pub(super) fetch: Vec<(pop3::Retrieve, Listed)>,
     /// In the archive by their header blocks only: to be read before they may be deleted.
     pub(super) unread: Vec<(pop3::Retrieve, Listed)>,
+    /// Those of `fetch` of which the ledger says already that they wait for their turn.
+    pub(super) deferred: HashSet<u32>,
     /// Listed, but not to be fetched now.
     pub(super) missed: Vec<Missed>,
     /// As `missed`, but the ledger says so already.
@@ -37,7 +40,7 @@ pub(super) struct AlreadyKept {
     /// The message's number in this session.
     pub(super) number: u32,
     pub(super) listed: Listed,
-    pub(super) archived: Archived,
+    pub(super) archived: Arc<Archived>,
     pub(super) since: Timestamp,
     /// Others in the listing have the same unique-id: which is which, only their headers tell.
     pub(super) has_twins: bool,
@@ -58,7 +61,7 @@ impl Plan {
             let ordinal = ordinals.entry(&line.uid).or_default();
             let listed = Listed { uidl: Uidl::new(&line.uid[..]), ordinal: *ordinal, listed_bytes: line.size_bytes };
             *ordinal += 1;
-            present.insert((listed.uidl.clone(), listed.ordinal));
+            present.insert((&line.uid[..], listed.ordinal));
             plan.place(line.number, listed, &ledger, account, now);
         }
         for kept in &mut plan.known {
@@ -67,7 +70,7 @@ impl Plan {
         let nameless = listing.iter().any(|line| line.uid.is_empty());
         // What broke off before comes last, so that it cannot keep the others from coming.
         plan.fetch.sort_by_key(|(_, listed)| ledger.tried(listed).is_some());
-        for absent in known.iter().filter(|row| !present.contains(&(row.listed.uidl.clone(), row.listed.ordinal))) {
+        for absent in known.iter().filter(|row| !present.contains(&(row.listed.uidl.as_bytes(), row.listed.ordinal))) {
             // What has no name yet may be just that.
             if !(nameless && absent.listed.uidl.as_bytes().starts_with(BY_OCTETS_HASH.as_bytes())) {
                 plan.absent(absent);
@@ -80,7 +83,7 @@ impl Plan {
         if let Some((row, archived)) = ledger.archived(&listed) {
             let since = if archived.by_header { archived.kept } else { row.fate_at };
             let kept = AlreadyKept { number, listed: row.listed.clone(), archived, since, has_twins: false };
-            if archived.by_header && wants_deleted(account, &kept, now).is_some() {
+            if kept.archived.by_header && wants_deleted(account, &kept, now).is_some() {
                 self.unread.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, kept.listed));
             } else {
                 self.known.push(kept);
@@ -101,12 +104,15 @@ impl Plan {
             self.still_missed.push(Fate::Deferred);
             return;
         }
+        if ledger.has_fate(&listed, &[Fate::Deferred]).is_some() {
+            self.deferred.insert(number);
+        }
         self.fetch.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, listed));
     }
 
     fn absent(&mut self, row: &Known) {
         let listed = row.listed.clone();
-        match (row.fate, row.archived, row.deleting) {
+        match (row.fate, &row.archived, row.deleting) {
             (_, Some(_), Some(_)) => self.gone.push(listed),
             // An imported file is in no listing.
             (_, Some(_), None) if listed.uidl.as_bytes().starts_with(b"file:") => {}
@@ -137,14 +143,14 @@ impl<'a> Ledger<'a> {
     }
 
     /// The same unique-id with another size is another message: servers do give an old id to new mail.
-    fn archived(&self, listed: &Listed) -> Option<(&'a Known, Archived)> {
+    fn archived(&self, listed: &Listed) -> Option<(&'a Known, Arc<Archived>)> {
         self.rows(listed)
             .iter()
             .filter(|row| match (row.listed.listed_bytes, listed.listed_bytes) {
                 (Some(known), Some(now)) => known == now,
                 _ => true,
             })
-            .find_map(|row| row.archived.map(|archived| (*row, archived)))
+            .find_map(|row| row.archived.clone().map(|archived| (*row, archived)))
     }
 
     /// Under its unique-id there is a message in the archive, but of another size.
@@ -243,7 +249,7 @@ mod tests {
             fate,
             fate_at: NOW,
             attempts,
-            archived: fate.is_archived().then_some(archived),
+            archived: fate.is_archived().then(|| Arc::new(archived)),
             deleting: None,
         }
     }

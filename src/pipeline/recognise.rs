@@ -70,7 +70,8 @@ pub(super) fn recognise(
 
 /// The message with this header block, if there are not several of them, nor more claims than places it was met at.
 fn only_one(absent: &[Known], header: &BlobId, claims: usize) -> Option<MessageRef> {
-    let mut alike = absent.iter().filter_map(|row| row.archived).filter(|archived| archived.header == *header);
+    let mut alike =
+        absent.iter().filter_map(|row| row.archived.as_deref()).filter(|archived| archived.header == *header);
     let message = alike.next()?.message;
     let mut places = 1;
     for other in alike {
@@ -128,6 +129,8 @@ pub(super) fn compare(plan: &mut Plan, headers: &Headers) -> (HashSet<u32>, Hash
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::catalog::Archived;
     use crate::mail::event::Uidl;
@@ -147,7 +150,7 @@ mod tests {
             fate: Fate::Kept,
             fate_at: at,
             attempts: 0,
-            archived: Some(Archived {
+            archived: Some(Arc::new(Archived {
                 message,
                 place: (1, 0),
                 verdict: Verdict::Clean,
@@ -155,7 +158,7 @@ mod tests {
                 header: BlobId::of(block),
                 kept: at,
                 by_header: false,
-            }),
+            })),
             deleting: None,
         }
     }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::mail::Fate;
 use crate::mail::event::{Listed, Missed, SessionCounts};
 
@@ -6,6 +8,8 @@ use crate::mail::event::{Listed, Missed, SessionCounts};
 pub(super) struct Record {
     pub(super) counts: SessionCounts,
     pub(super) missed: Vec<Missed>,
+    /// Messages of which the ledger says already that they wait for their turn.
+    pub(super) deferred: HashSet<u32>,
     pub(super) gone: Vec<Listed>,
     pub(super) absent: Vec<Listed>,
 }
@@ -14,6 +18,15 @@ impl Record {
     pub(super) fn miss(&mut self, listed: Listed, fate: Fate, reason: String) {
         self.count(fate);
         self.missed.push(Missed { listed, fate, reason });
+    }
+
+    /// One that waits for its turn, in the ledger if it does not say so yet.
+    pub(super) fn defer(&mut self, number: u32, listed: Listed, reason: &str) {
+        if self.deferred.contains(&number) {
+            self.count(Fate::Deferred);
+        } else {
+            self.miss(listed, Fate::Deferred, reason.to_owned());
+        }
     }
 
     pub(super) const fn count(&mut self, fate: Fate) {

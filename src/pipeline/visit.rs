@@ -2,6 +2,7 @@
 //! policy wants gone, and leaves a completeness record.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use super::clear::{self, Wanted};
 use super::error::blocking;
 use super::fetch::Door;
 use super::keep::Kept;
+use super::manner::{Manner, Next, Trouble, Visited};
 use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, wants_deleted};
 use super::recognise::{self, Doubt, Header, Headers};
 use super::record::Record;
@@ -18,50 +20,19 @@ use super::stopping::{in_time, overdue};
 use super::{Error, Progress, Shortage, login};
 use crate::catalog::{Known, ServerFacts};
 use crate::config::{Account, AfterArchive};
-use crate::mail::event::{self, Listed, Missed, SessionCounts, Sighted, Sighting};
+use crate::mail::event::{self, Listed, Missed, Sighted, Sighting};
 use crate::mail::message;
 use crate::mail::{AccountId, BlobId, Event, Fate, Secret, Timestamp};
 use crate::net::pop3::{self, Cause, Class, Deadlines, Expire, Listing, Quit, Retrieved, Session};
 use crate::telemetry;
 
-/// How a session is to go, from what earlier ones taught.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
-    pub(super) one_at_a_time: bool,
-    /// Header blocks may be compared.
-    pub(super) headers: bool,
-    pub(super) doubt: Doubt,
-}
-
-/// What the poll does after a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    Nothing,
-    /// There is more than one session takes.
-    More,
-    /// The session broke down with several commands outstanding: once more with one at a time.
-    OneAtATime,
-    /// A unique-id stood for another message: all of them are in doubt.
-    DoubtAll,
-}
-
-#[derive(Debug)]
-pub(super) struct Visited {
-    pub(super) counts: SessionCounts,
-    pub(super) error: Option<Error>,
-    pub(super) next: Next,
-    /// What the server wants between two logins.
-    pub(super) pause: Duration,
-    /// TOP gave other header blocks than RETR.
-    pub(super) headers_differ: bool,
-}
-
 /// What a session takes at most: then its deletions are committed, the server's lock is given back, and a server that
 /// shows a window of its maildrop shows the next.
 const SESSION_MESSAGES: usize = 10_000;
 const SESSION_BYTES: u64 = 2 << 30;
-/// So many new messages in one session make it likely that the server has not shown all it has.
-const A_WINDOW: u64 = 200;
+/// A listing of about this length may be a window of more: Gmail shows some 250 conversations, WildDuck 250 messages, and
+/// then others.
+const A_WINDOW: RangeInclusive<u64> = 200..=600;
 /// Recognised messages told in one transaction.
 const TOLD_AT_ONCE: usize = 1024;
 
@@ -125,7 +96,7 @@ impl<'a> Visit<'a> {
     /// What came of it, and what is to go on record.
     pub(super) async fn run(mut self) -> (Visited, event::Session) {
         let error = self.converse().await.err();
-        let Record { counts, missed, gone, absent } = self.record;
+        let Record { counts, missed, gone, absent, .. } = self.record;
         let session = event::Session {
             account: self.id,
             started: self.started,
@@ -150,7 +121,8 @@ impl<'a> Visit<'a> {
             && session.outstanding() > 1
             && error.breaks_the_dialog()
         {
-            self.next = Next::OneAtATime;
+            let nonsense = error.class() == Class::Protocol;
+            self.next = Next::OneAtATime(if nonsense { Trouble::Nonsense } else { Trouble::Broken });
         }
         let (listing, shortage) = outcome?;
         // What was kept just now may go as well.
@@ -212,6 +184,7 @@ impl<'a> Visit<'a> {
         self.record.counts.listed = listing.messages.len() as u64;
         self.record.counts.known = plan.known.len() as u64;
         self.record.counts.duplicates = recognised;
+        self.record.deferred = plan.deferred;
         self.record.gone = plan.gone;
         self.record.absent = plan.absent.into_iter().map(|row| row.listed).collect();
         plan.still_missed.iter().for_each(|fate| self.record.count(*fate));
@@ -220,7 +193,8 @@ impl<'a> Visit<'a> {
         }
         let fetch = self.portion(plan.fetch);
         let shortage = Retrieval::new(self).run(session, fetch, &mut listing).await?;
-        if self.next == Next::Nothing && self.record.counts.kept >= A_WINDOW {
+        let counts = self.record.counts;
+        if self.next == Next::Nothing && A_WINDOW.contains(&counts.listed) && counts.kept >= *A_WINDOW.start() {
             self.next = Next::More;
         }
         Ok((listing, shortage))
@@ -347,9 +321,9 @@ impl<'a> Visit<'a> {
             before < SESSION_BYTES
         });
         let upto = within.count();
-        for (_, listed) in fetch.drain(upto..) {
+        for (retrieve, listed) in fetch.drain(upto..) {
             self.next = Next::More;
-            self.record.miss(listed, Fate::Deferred, "the next session fetches it".to_owned());
+            self.record.defer(retrieve.number, listed, "the next session fetches it");
         }
         fetch
     }
@@ -386,7 +360,7 @@ impl<'a> Visit<'a> {
             .filter_map(|kept| {
                 let reason = wants_deleted(self.account, &kept, now)?;
                 let sighting = Sighting { account: self.id, listed: kept.listed };
-                Some(Wanted { number: kept.number, sighting, archived: kept.archived, reason })
+                Some(Wanted { number: kept.number, sighting, archived: *kept.archived, reason })
             })
             .collect();
         let stop = self.stop.clone();
