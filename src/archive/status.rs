@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Error};
-use crate::catalog::{Account, Backlog, PackRow, Stage};
+use crate::catalog::{Account, Backlog, LongFailed, PackRow, Stage};
 use crate::mail::{Timestamp, Verdict};
 
 /// How the archive and its owner are.
@@ -84,6 +84,11 @@ impl AccountState {
         }
     }
 }
+
+/// A message is warned of when it could not be fetched in so many tries, and was listed first so long ago: by then each
+/// further try is a day apart.
+const LONG_FAILED_ATTEMPTS: u32 = 3;
+const LONG_FAILED_DAYS: i64 = 3;
 
 /// A certificate is warned of when it holds for less than this.
 const CERTIFICATE_NEAR: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -194,11 +199,17 @@ impl Archive {
         Ok(alarms)
     }
 
+    fn long_failed(&self) -> Result<Vec<LongFailed>, Error> {
+        let before = self.clock.now().as_millis() - LONG_FAILED_DAYS * 24 * 3600 * 1000;
+        Ok(self.catalog.long_failed(Timestamp::from_millis(before), LONG_FAILED_ATTEMPTS)?)
+    }
+
     fn warnings(&self, status: &Status) -> Result<Vec<String>, Error> {
         let mut warnings = self.alarms()?;
         for account in &status.accounts {
             warnings.extend(account.warnings(self.clock.now()));
         }
+        warnings.extend(self.long_failed()?.iter().map(not_fetched));
         if status.scanner.state == "away" {
             let why = status.scanner.message.as_deref().unwrap_or("no reason given");
             warnings.push(format!("nothing is scanned, and all new mail is withheld: {why}"));
@@ -246,6 +257,15 @@ impl AccountStatus {
     }
 }
 
+fn not_fetched(failed: &LongFailed) -> String {
+    let LongFailed { account, fate, lines } = failed;
+    let (messages, them) = if *lines == 1 { ("message", "it") } else { ("messages", "them") };
+    format!(
+        "account {account}: {lines} {messages} could not be fetched for more than {LONG_FAILED_DAYS} days; \
+         `poplar ledger {account} --fate {fate}` names {them}"
+    )
+}
+
 /// Work that nobody does.
 fn left(to_be: &str, stage: StageStatus) -> Option<String> {
     let waiting = match stage.waiting - stage.stuck {
@@ -259,5 +279,59 @@ fn left(to_be: &str, stage: StageStatus) -> Option<String> {
 impl From<Backlog> for StageStatus {
     fn from(backlog: Backlog) -> Self {
         Self { waiting: backlog.waiting, stuck: backlog.stuck }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::catalog::{Catalog, Told};
+    use crate::mail::event::{AccountAdded, Listed, Missed, Session, SessionCounts, Uidl};
+    use crate::mail::{AccountId, Clock, Event, Fate, Occurrence};
+    use crate::store::Reader;
+
+    const DAY_MS: i64 = 24 * 3600 * 1000;
+
+    fn tell(catalog: &Catalog, event: Event) {
+        let at = Timestamp::from_millis(DAY_MS);
+        let mut told = Told::new(Occurrence { at, event }, b"{}".to_vec(), b"{}".to_vec());
+        told.place = Some((1, 0));
+        catalog.commit(&[(1, 64, 1)], &[told]).unwrap();
+    }
+
+    /// A session in which `uidl` failed, on the first day.
+    fn failed(account: AccountId, uidl: &str) -> Event {
+        let listed = Listed { uidl: Uidl::new(uidl), ordinal: 0, listed_bytes: Some(9) };
+        Event::Session(Session {
+            account,
+            started: Timestamp::from_millis(DAY_MS),
+            counts: SessionCounts::default(),
+            missed: vec![Missed { listed, fate: Fate::Failed, reason: "the server said no".to_owned() }],
+            gone: Vec::new(),
+            absent: Vec::new(),
+            error: None,
+        })
+    }
+
+    #[test]
+    fn what_could_not_be_fetched_for_days_is_warned_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Arc::new(Catalog::open(folder.path()).unwrap());
+        let account = AccountId::random();
+        tell(&catalog, Event::AccountAdded(AccountAdded { account, name: "sales".to_owned(), host: None, user: None }));
+        ["a", "b", "a", "b", "a", "b", "c"].into_iter().for_each(|uidl| tell(&catalog, failed(account, uidl)));
+
+        let warned = |at: i64| {
+            let clock = Clock::new(move || Timestamp::from_millis(at));
+            let reader = Arc::new(Reader::new(&folder.path().join("packs")));
+            let warnings = Archive::of(folder.path(), catalog.clone(), reader, clock).status().unwrap().warnings;
+            warnings.into_iter().filter(|warning| warning.contains("could not be fetched")).collect::<Vec<_>>()
+        };
+        assert_eq!(warned(4 * DAY_MS), Vec::<String>::new());
+        let sentence = "account sales: 2 messages could not be fetched for more than 3 days; \
+                        `poplar ledger sales --fate failed` names them";
+        assert_eq!(warned(4 * DAY_MS + 1), [sentence]);
     }
 }

@@ -26,6 +26,14 @@ pub struct Line {
     pub gone: Option<Timestamp>,
 }
 
+/// Lines of one account and fate that could not be fetched for long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LongFailed {
+    pub account: String,
+    pub fate: Fate,
+    pub lines: u64,
+}
+
 /// One session with an account's server.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
@@ -50,6 +58,21 @@ impl Catalog {
             visit(line?);
             Ok(())
         })
+    }
+
+    /// What accounts list still, listed first before `before`, and could not give in `attempts` tries or more. Without the
+    /// accounts that were removed.
+    pub fn long_failed(&self, before: Timestamp, attempts: u32) -> Result<Vec<LongFailed>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT name, fate, count(*) FROM sighting JOIN account ON account.number = sighting.account
+             WHERE fate IN ('failed', 'interrupted') AND attempts >= ?2 AND seen_ms < ?1 AND gone_ms IS NULL
+                   AND removed_ms IS NULL
+             GROUP BY account.number, fate ORDER BY account.number, fate",
+        )?;
+        let failed = |row: &Row<'_>| Ok(LongFailed { account: row.get(0)?, fate: word(row, 1)?, lines: row.get(2)? });
+        let rows = statement.query_map(params![before.as_millis(), attempts], failed)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The last sessions of an account, the latest first.

@@ -31,7 +31,7 @@ pub use compare::Compared;
 pub use dialog::Dialog;
 pub use error::Error;
 pub use fingerprint::teach;
-pub use history::{Line, SessionRow};
+pub use history::{Line, LongFailed, SessionRow};
 pub use ledger::{Archived, Known};
 pub use messages::{Attachment, MessageRow, MetAt, Summary, VerdictRow};
 pub use open::Catalog;

@@ -141,6 +141,30 @@ fn a_message_that_waits_after_a_failure_stays_failed_since_then() {
 }
 
 #[test]
+fn what_fails_for_long_is_counted_until_it_comes_or_goes() {
+    let bench = Bench::new();
+    let long_failed = |before| bench.catalog.long_failed(Timestamp::from_millis(before), 3).unwrap();
+    let row = |fate, lines| LongFailed { account: "sales".to_owned(), fate, lines };
+    for _ in 0..3 {
+        bench.tell(bench.missed("u1", Fate::Failed));
+        bench.tell(bench.missed("u2", Fate::Failed));
+        bench.tell(bench.missed("u3", Fate::Interrupted));
+        bench.tell_at(Timestamp::from_millis(5_000), bench.missed("young", Fate::Failed));
+        bench.tell(bench.missed("large", Fate::Oversize));
+    }
+    bench.tell(bench.missed("once", Fate::Failed));
+    assert_eq!(long_failed(1_000), [], "not before it was listed");
+    assert_eq!(long_failed(1_001), [row(Fate::Failed, 2), row(Fate::Interrupted, 1)]);
+    assert_eq!(long_failed(5_001)[0].lines, 3);
+
+    bench.tell(bench.kept(b"octets", "u1"));
+    bench.tell(bench.missed("u3", Fate::Vanished));
+    assert_eq!(long_failed(1_001), [row(Fate::Failed, 1)]);
+    bench.tell(Event::AccountRemoved { account: bench.account });
+    assert_eq!(long_failed(1_001), []);
+}
+
+#[test]
 fn a_unique_id_may_come_again_once_its_message_is_gone() {
     let bench = Bench::new();
     bench.tell(bench.kept(b"first", "u1"));
