@@ -42,6 +42,19 @@ fn every_link_to_a_file_leads_somewhere() {
     assert!(links > 20, "{links} links");
 }
 
+/// What a document points at without a link: code, tests and dialogs by their names.
+#[test]
+fn every_file_that_the_page_about_pop3_names_is_there() {
+    let page = fs::read_to_string(root().join("docs/pop3.md")).unwrap();
+    let is_file = |word: &&str| word.ends_with(".rs") || word.ends_with(".txt");
+    let names: Vec<&str> = page.split('`').skip(1).step_by(2).filter(is_file).filter(|word| word.len() > 4).collect();
+    assert!(names.len() > 100, "{names:?}");
+    for name in names {
+        let places = ["src", "tests/it", "tests/pop3"].map(|folder| root().join(folder).join(name));
+        assert!(places.iter().any(|place| place.exists()), "{name} is not there");
+    }
+}
+
 /// Headings as the places that links name: lower case, blanks as hyphens, only letters, digits and those.
 fn anchors(document: &str) -> Vec<String> {
     let headings = document.lines().filter(|line| line.starts_with('#'));
@@ -54,7 +67,11 @@ fn anchors(document: &str) -> Vec<String> {
 }
 
 fn documents() -> Vec<PathBuf> {
-    ["", "config", "schemas"].map(|folder| root().join(folder)).iter().flat_map(|folder| markdown(folder)).collect()
+    ["", "config", "docs", "schemas"]
+        .map(|folder| root().join(folder))
+        .iter()
+        .flat_map(|folder| markdown(folder))
+        .collect()
 }
 
 fn markdown(folder: &Path) -> Vec<PathBuf> {
