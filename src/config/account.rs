@@ -23,7 +23,7 @@ pub struct Account {
     #[schemars(extend("default" = "implicit"))]
     pub tls: TlsMode,
     /// Has to stand beside `tls = "none"`, and lets `auth = "auto"` send user and password over a line that anybody on
-    /// the way can read. With any other `tls` it changes nothing.
+    /// the way can read. With any other `tls` only `auth = "rpop"` needs it.
     #[schemars(extend("default" = false))]
     pub allow_cleartext: bool,
     /// The login name, as the server wants it.
