@@ -10,6 +10,7 @@ use crate::mail::Fate;
 
 #[derive(Debug, Args)]
 pub(super) struct Ledger {
+    /// The account, also one that was removed
     account: String,
     /// Only lines with this fate: kept, duplicate, oversize, failed, interrupted, deferred or vanished
     #[arg(long, value_parser = fate)]

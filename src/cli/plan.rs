@@ -7,6 +7,7 @@ use crate::daemon::plan::{self, Forecast, Step};
 
 #[derive(Debug, Args)]
 pub(super) struct Plan {
+    /// The account
     account: String,
 }
 
