@@ -61,7 +61,12 @@
 //! | how it is proved what happened | `journal/`, `schemas/journal.md` |
 //! | what the catalog knows | `schemas/catalog/*.sql` |
 //! | how a stage works | `pipeline/<verb>.rs` |
-//! | what a command prints | `cli/<verb>.rs` |
+//! | what the collector makes of each thing a POP3 server may do | `docs/pop3.md` |
+//! | what a session fetches and deletes | `pipeline/plan.rs`, `pipeline/recognise.rs`, `pipeline/visit.rs` |
+//! | when an account is polled, and when it rests | `daemon/schedule.rs`, `daemon/polling.rs` |
+//! | how an account logs in | `pipeline/login.rs`, `proto/pop3/sasl/`, `net/oauth/`, `net/gssapi/` |
+//! | every setting | `config/README.md`, `config/account.rs` |
+//! | what a command prints | `cli/<verb>.rs`, with `--json` `schemas/json/` |
 
 pub mod archive;
 pub mod catalog;
