@@ -95,7 +95,7 @@ enum Verb {
     Backup(backup::Backup),
     /// Makes an archive from a backup, in a data_dir that is empty or not there
     Restore(restore::Restore),
-    /// Lists, tests, adds, pauses, renames and removes accounts
+    /// Lists, tests, adds, signs in, pauses, renames and removes accounts
     #[command(subcommand)]
     Account(account::Account),
     /// Checks or shows the configuration

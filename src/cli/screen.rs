@@ -171,6 +171,28 @@ impl Drop for Bar {
     }
 }
 
+/// A line on stderr that shows that something is waited for, until it is dropped.
+pub(super) struct Waiting(ProgressBar);
+
+impl Waiting {
+    /// Draws nothing unless `draws`.
+    pub(super) fn show(what: &'static str, draws: bool) -> Self {
+        let bar = if draws { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

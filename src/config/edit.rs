@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, Value, value};
 
-use super::{SecretSource, TlsMode};
+use super::{Preset, Provider, SecretSource, TlsMode};
 use crate::files::Draft;
 
 /// What `account add` knows of a new account; all else has its default.
@@ -18,8 +18,16 @@ pub struct NewAccount {
     pub port: u16,
     pub tls: TlsMode,
     pub user: String,
-    pub password: SecretSource,
+    pub login: NewLogin,
     pub ca_file: Option<PathBuf>,
+}
+
+/// What lets a new account in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewLogin {
+    Password(SecretSource),
+    /// What is set as the provider's preset has it is not written.
+    Tokens(Provider),
 }
 
 /// Why the file stays as it is.
@@ -83,7 +91,9 @@ pub fn remove_account(text: &str, name: &str) -> Result<String, EditError> {
 pub fn add_account(text: &str, account: &NewAccount) -> Result<(String, String), EditError> {
     let mut document = parse(text)?;
     let table = table(account);
-    let lines = format!("[[account]]\n{table}");
+    let mut alone = DocumentMut::new();
+    alone.insert("account", Item::ArrayOfTables(ArrayOfTables::from_iter([table.clone()])));
+    let lines = alone.to_string();
     let accounts = document.entry("account").or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
     accounts.as_array_of_tables_mut().ok_or(EditError::OneList)?.push(table);
     Ok((document.to_string(), lines))
@@ -125,7 +135,7 @@ fn position(document: &DocumentMut, name: &str) -> Option<usize> {
 }
 
 fn table(account: &NewAccount) -> Table {
-    let NewAccount { name, host, port, tls, user, password, ca_file } = account;
+    let NewAccount { name, host, port, tls, user, login, ca_file } = account;
     let mut table = Table::new();
     let mut put = |key: &str, what: Item| drop(table.insert(key, what));
     put("name", value(name));
@@ -142,9 +152,40 @@ fn table(account: &NewAccount) -> Table {
         }
     }
     put("user", value(user));
-    put("password", value(source(password)));
+    if let NewLogin::Password(password) = login {
+        put("password", value(source(password)));
+    }
     if let Some(ca_file) = ca_file {
         put("ca_file", value(ca_file.display().to_string()));
+    }
+    if let NewLogin::Tokens(provider) = login {
+        put("oauth", Item::Table(oauth(provider)));
+    }
+    table
+}
+
+fn oauth(provider: &Provider) -> Table {
+    let Provider { preset, token_url, device_url, client_id, client_secret, refresh_token, scope, grant } = provider;
+    let mut table = Table::new();
+    let mut put = |key: &str, what: Value| drop(table.insert(key, value(what)));
+    match preset {
+        Some(Preset::Google) => put("preset", "google".into()),
+        Some(Preset::Microsoft) => put("preset", "microsoft".into()),
+        None => put("token_url", token_url.into()),
+    }
+    if let Some(device_url) = device_url.as_ref().filter(|url| preset.is_none_or(|preset| preset.device_url() != *url))
+    {
+        put("device_url", device_url.into());
+    }
+    put("client_id", client_id.into());
+    if let Some(client_secret) = client_secret {
+        put("client_secret", source(client_secret).into());
+    }
+    if let Some(scope) = scope.as_ref().filter(|scope| preset.is_none_or(|preset| preset.scope(*grant) != *scope)) {
+        put("scope", scope.into());
+    }
+    if let Some(refresh_token) = refresh_token {
+        put("refresh_token", source(&SecretSource::File(refresh_token.file.clone())).into());
     }
     table
 }
@@ -164,6 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::Issuer;
 
     const TEXT: &str = "# about the file\n\ndata_dir = \"/srv\" # here\n\n# both of us\n\n# the first\n[[account]]\nname = \
                         \"sales\" # ours\nhost = \"a\"\n\n# the second\n[[account]]\nname = \"office\"\n\n[scan] # theirs\n\
@@ -198,7 +240,7 @@ mod tests {
             port: 1110,
             tls: TlsMode::StartTls,
             user: "a \"b\"".to_owned(),
-            password: SecretSource::Command(vec!["pass".to_owned(), "show".to_owned()]),
+            login: NewLogin::Password(SecretSource::Command(vec!["pass".to_owned(), "show".to_owned()])),
             ca_file: None,
         }
     }
@@ -213,6 +255,27 @@ mod tests {
         let (alone, _) = add_account("", &office()).unwrap();
         assert!(alone.starts_with("[[account]]\nname = \"verkauf\"\n"), "{alone}");
         assert_eq!(remove_account(&alone, "verkauf").unwrap().trim(), "");
+    }
+
+    #[test]
+    fn tokens_stand_in_a_table_of_their_own() {
+        let issuer = Issuer::Preset(Preset::Microsoft);
+        let provider = Provider::of_person(issuer, "id".to_owned(), PathBuf::from("verkauf.token"));
+        let tokens = NewAccount { login: NewLogin::Tokens(provider.clone()), ..office() };
+        let (text, lines) = add_account(TEXT, &tokens).unwrap();
+        let table = "\n[account.oauth]\npreset = \"microsoft\"\nclient_id = \"id\"\nrefresh_token = { file = \"verkauf.token\" }\n";
+        assert!(lines.ends_with(table), "{lines}");
+        assert!(text.contains(lines.trim_end()) && text.contains("# theirs"), "{text}\nlacks\n{lines}");
+        let (twice, _) = add_account(&text, &NewAccount { name: "b".to_owned(), ..tokens.clone() }).unwrap();
+        assert_eq!(twice.matches("[account.oauth]").count(), 2, "{twice}");
+        assert_eq!(remove_account(&twice, "b").unwrap().matches("[account.oauth]").count(), 1);
+        let elsewhere = Provider {
+            scope: Some("mail".to_owned()),
+            client_secret: Some(SecretSource::Env("S".to_owned())),
+            ..provider
+        };
+        let (_, lines) = add_account("", &NewAccount { login: NewLogin::Tokens(elsewhere), ..office() }).unwrap();
+        assert!(lines.contains("client_secret = { env = \"S\" }\nscope = \"mail\"\n"), "{lines}");
     }
 
     proptest! {

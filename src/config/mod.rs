@@ -22,12 +22,12 @@ use std::time::Duration;
 use schemars::JsonSchema;
 
 pub use account::{Account, AfterArchive, Auth, DeleteWhen, TlsMode};
-pub use edit::{EditError, NewAccount, add_account, remove_account, rename_account, save};
+pub use edit::{EditError, NewAccount, NewLogin, add_account, remove_account, rename_account, save};
 pub use environment::Environment;
 pub use error::{Error, Fault};
 pub use load::{LoadOptions, Loaded, Origin, read_accounts};
-pub use oauth::{Grant, Oauth, Preset, Provider, TokenCommand, TokenFile};
-pub use read::check_name;
+pub use oauth::{Grant, Issuer, Oauth, Preset, Provider, TokenCommand, TokenFile};
+pub use read::{check_name, check_url};
 pub use schema::schema;
 pub use secret::{Error as SecretError, SecretSource};
 pub use units::{parse_period, parse_size, show_period, show_size};

@@ -49,6 +49,34 @@ pub struct Provider {
     pub grant: Grant,
 }
 
+/// Who gives out tokens, as a person names it: a provider that is known, or the address of a token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    Preset(Preset),
+    At(String),
+}
+
+impl Provider {
+    /// A provider where a person signs in; the refresh token is kept in `file`. What the issuer leaves open is not set.
+    pub fn of_person(issuer: Issuer, client_id: String, file: PathBuf) -> Self {
+        let (preset, token_url) = match issuer {
+            Issuer::Preset(preset) => (Some(preset), preset.token_url().to_owned()),
+            Issuer::At(url) => (None, url),
+        };
+        let grant = Grant::RefreshToken;
+        Self {
+            preset,
+            token_url,
+            device_url: preset.map(|preset| preset.device_url().to_owned()),
+            client_id,
+            client_secret: None,
+            refresh_token: Some(TokenFile { file }),
+            scope: preset.map(|preset| preset.scope(grant).to_owned()),
+            grant,
+        }
+    }
+}
+
 /// A file of our own: it may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(deny_unknown_fields)]

@@ -23,6 +23,7 @@ pub mod run;
 mod schedule;
 mod scrub;
 pub mod seal;
+pub mod sign_in;
 
 pub use crate::pipeline::{Progress, Shortage};
 

@@ -43,5 +43,5 @@ pub use room::{Room, Shortage};
 pub use scan::{Engine, Scanner, ScannerState, Scanning};
 pub use seal::{Rewriter, SEAL_LEVEL, Sealing};
 pub use sign::{Covered, Mismatch, Signing};
-pub use tokens::AccessTokens;
+pub use tokens::{AccessTokens, issuer};
 pub use worker::{Step, Wake, Work, run, stopping};

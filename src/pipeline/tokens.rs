@@ -51,15 +51,20 @@ async fn tokens(oauth: &Oauth) -> Result<Tokens, Error> {
     match oauth {
         Oauth::Command(command) => Ok(Tokens::from_command(oauth::Command::new(command.token_command.clone()))),
         Oauth::Provider(written) => {
-            let written = written.clone();
-            blocking(move || {
-                let http = Http::new(&Trust::Platform).map_err(|error| Error::Setup(error.to_string()))?;
-                let made = Tokens::from_provider(provider(&written)?, http, Clock::system());
-                made.map_err(|error| Error::Token(Box::new(error)))
-            })
-            .await
+            let (provider, http) = issuer(written).await?;
+            Tokens::from_provider(provider, http, Clock::system()).map_err(|error| Error::Token(Box::new(error)))
         }
     }
+}
+
+/// Who is asked for tokens, and through what. Reads the client's secret now.
+pub async fn issuer(written: &Provider) -> Result<(oauth::Provider, Http), Error> {
+    let written = written.clone();
+    blocking(move || {
+        let http = Http::new(&Trust::Platform).map_err(|error| Error::Setup(error.to_string()))?;
+        Ok((provider(&written)?, http))
+    })
+    .await
 }
 
 fn provider(written: &Provider) -> Result<oauth::Provider, Error> {

@@ -6,13 +6,17 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::ask::{ask, ask_secretly, say};
+use super::login::tell_what_to_do;
 use super::test;
+use super::tokens::Tokens;
+use crate::cli::fetch::interrupted;
 use crate::cli::outcome::{complain, print, print_json};
 use crate::cli::screen::tame;
 use crate::cli::{Code, Context, runtime};
-use crate::config::{self, EditError, Loaded, NewAccount, SecretSource, TlsMode};
+use crate::config::{self, Account, EditError, Loaded, NewAccount, NewLogin, SecretSource, TlsMode};
 use crate::daemon::account_test::{self, Tested};
 use crate::daemon::discover::{self, Place};
+use crate::daemon::sign_in;
 use crate::files;
 
 #[derive(Debug, Args)]
@@ -37,6 +41,8 @@ pub(in crate::cli) struct Add {
     user: Option<String>,
     #[command(flatten)]
     password: Password,
+    #[command(flatten)]
+    tokens: Tokens,
     /// A PEM file with the only authorities to trust
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -67,7 +73,7 @@ enum TlsWord {
 }
 
 /// What cannot go on, in words.
-type Stuck = (Code, String);
+pub(super) type Stuck = (Code, String);
 
 impl Add {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Code> {
@@ -103,8 +109,7 @@ impl Add {
         let (changed, lines) = config::add_account(&text, &account)?;
         let folder = file.parent().unwrap_or(Path::new("."));
         let Some(read) = config::read_accounts(&lines, folder)?.pop() else { return Ok(Ok(Code::Failed)) };
-        let data_dir = &loaded.config.data_dir;
-        let tested = runtime()?.block_on(account_test::test(&read, data_dir, &account_test::LIMITS));
+        let tested = tested(context, &loaded.config.data_dir, &read)?;
         if tested.error.is_some() {
             let code = test::code(&tested);
             return Ok(Err((code, "nothing was written; correct this and try again".to_owned())));
@@ -145,13 +150,13 @@ impl Add {
             (None, true) => ask("Login name", Some(&address), |given| Ok(given.to_owned()))?,
             (None, false) => address,
         };
-        let password = match self.source(asks, file, &name)? {
-            Ok(password) => password,
+        let login = match self.login(asks, &place.host, file, &name)? {
+            Ok(login) => login,
             Err(stuck) => return Ok(Err(stuck)),
         };
         let ca_file = self.ca_file.as_deref().map(std::path::absolute).transpose()?;
         let Place { host, port, tls, .. } = place;
-        Ok(Ok(NewAccount { name, host, port, tls, user, password, ca_file }))
+        Ok(Ok(NewAccount { name, host, port, tls, user, login, ca_file }))
     }
 
     fn place(&self, domain: &str, asks: bool) -> anyhow::Result<Result<Place, Stuck>> {
@@ -176,12 +181,23 @@ impl Add {
         if discover::is_trusted(&place.host, domain) {
             return Ok(Ok(place));
         }
-        let question = format!("Send the password to {}? It is not in {domain}. yes or no", tame(&place.host));
+        let question = format!("Send the password or token to {}? It is not in {domain}. yes or no", tame(&place.host));
         if asks && ask(&question, Some("no"), |given| Ok(given.eq_ignore_ascii_case("yes")))? {
             return Ok(Ok(place));
         }
         let why = format!("{} is not in {domain}; if it is the right server, name it with --host", place.host);
         Ok(Err((Code::Failed, why)))
+    }
+
+    fn login(&self, asks: bool, host: &str, file: &Path, name: &str) -> anyhow::Result<Result<NewLogin, Stuck>> {
+        let issuer = match self.tokens.issuer(asks, self.password.is_given(), host)? {
+            Ok(issuer) => issuer,
+            Err(stuck) => return Ok(Err(stuck)),
+        };
+        Ok(match issuer {
+            Some(issuer) => self.tokens.provider(asks, issuer, name)?.map(NewLogin::Tokens),
+            None => self.source(asks, file, name)?.map(NewLogin::Password),
+        })
     }
 
     /// Where the password comes from. One that is typed goes into a file of its own, never into this one.
@@ -212,6 +228,23 @@ impl Add {
         }
         Ok(Ok(SecretSource::File(path)))
     }
+}
+
+impl Password {
+    const fn is_given(&self) -> bool {
+        self.password_file.is_some() || self.password_env.is_some() || self.password_command.is_some()
+    }
+}
+
+/// Logs in; by tokens, once somebody has signed in.
+fn tested(context: &Context, data_dir: &Path, account: &Account) -> anyhow::Result<Tested> {
+    runtime()?.block_on(async {
+        if account.oauth.is_none() {
+            return Ok(account_test::test(account, data_dir, &account_test::LIMITS).await);
+        }
+        let show = |prompt: &sign_in::Prompt| tell_what_to_do(context, prompt);
+        Ok(sign_in::first(account, data_dir, &context.clock, interrupted(), show).await?)
+    })
 }
 
 fn domain(address: &str) -> Result<&str, String> {

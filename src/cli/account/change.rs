@@ -72,7 +72,7 @@ impl Rename {
     }
 }
 
-fn change(context: &Context, loaded: &Loaded, name: &str, act: Act) -> anyhow::Result<Outcome> {
+pub(super) fn change(context: &Context, loaded: &Loaded, name: &str, act: Act) -> anyhow::Result<Outcome> {
     let job = Job::new(&loaded.config, name, act);
     // Ctrl-C gives the request up.
     runtime()?.block_on(async { account::change(&loaded.config, job, context.clock.clone(), interrupted()).await })

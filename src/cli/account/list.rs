@@ -8,11 +8,7 @@ use crate::daemon::account::Listed;
 /// All accounts of the configuration in its order, then those that are only in the archive.
 pub(super) fn run(context: &Context) -> anyhow::Result<Code> {
     let config = context.config()?.config;
-    let known = match context.archive() {
-        Ok(archive) => archive.status()?.accounts,
-        Err(error) if error.downcast_ref().is_some_and(is_missing) => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let known = known(context)?;
     let find = |name: &str| known.iter().find(|known| known.account == name);
     let mut all: Vec<Listed> =
         config.accounts.iter().map(|account| Listed::of(Some(account), find(&account.name))).collect();
@@ -25,6 +21,15 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Code> {
         print(&told(&all))?
     }
     Ok(Code::Well)
+}
+
+/// The accounts on record; none where there is no archive yet.
+pub(super) fn known(context: &Context) -> anyhow::Result<Vec<AccountStatus>> {
+    match context.archive() {
+        Ok(archive) => Ok(archive.status()?.accounts),
+        Err(error) if error.downcast_ref().is_some_and(is_missing) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 const fn is_missing(error: &archive::Error) -> bool {

@@ -5,7 +5,9 @@ mod add;
 mod ask;
 mod change;
 mod list;
+mod login;
 mod test;
+mod tokens;
 
 use clap::Subcommand;
 
@@ -19,6 +21,8 @@ pub(super) enum Account {
     Test(test::Test),
     /// Finds the server of a mailbox, tests the login, and writes the account into the configuration file
     Add(Box<add::Add>),
+    /// Signs in again for an account whose provider no longer takes its refresh token, and tests the login
+    Login(login::Login),
     /// Does not poll an account until it is resumed
     Pause(change::Name),
     /// Polls an account again, at once; also one that rests since its server refused it
@@ -35,6 +39,7 @@ impl Account {
             Self::List => list::run(context),
             Self::Test(test) => test.run(context),
             Self::Add(add) => add.run(context),
+            Self::Login(login) => login.run(context),
             Self::Pause(name) => name.pause(context),
             Self::Resume(name) => name.resume(context),
             Self::Rename(rename) => rename.run(context),

@@ -16,6 +16,7 @@ use super::units::{parse_size, show_size};
 use super::{Account, Clamd, Import, Polling, Scan, Storage, Verify, Web, value};
 pub use account::check_name;
 pub(super) use account::{AUTH, DELETE_WHEN, TLS, account_path};
+pub use oauth::check_url;
 pub(super) use oauth::{GRANT, PRESET};
 
 /// A quarter of it has to carry the catalog and the index for a while.

@@ -1,9 +1,10 @@
 use std::path::Path;
+use std::str::FromStr;
 
 use toml::de::DeValue;
 
 use super::secret::secret;
-use crate::config::oauth::{Grant, Oauth, Preset, Provider, TokenCommand, TokenFile};
+use crate::config::oauth::{Grant, Issuer, Oauth, Preset, Provider, TokenCommand, TokenFile};
 use crate::config::page::{Section, kind};
 use crate::config::value;
 
@@ -72,17 +73,33 @@ fn command(value: &DeValue<'_>) -> Result<Vec<String>, String> {
     }
 }
 
-/// Tokens go to such an address: only over TLS, or to this machine.
+impl FromStr for Issuer {
+    type Err = String;
+
+    fn from_str(written: &str) -> Result<Self, String> {
+        match PRESET.iter().find(|(word, _)| *word == written) {
+            Some((_, preset)) => Ok(Self::Preset(*preset)),
+            None => check_url(written).map(Self::At).map_err(|_| {
+                "write google, microsoft, or the address of a token endpoint, which begins with https://".to_owned()
+            }),
+        }
+    }
+}
+
 fn url(value: &DeValue<'_>) -> Result<String, String> {
-    let written = value::text(value)?;
+    check_url(&value::text(value)?)
+}
+
+/// Tokens go to such an address: only over TLS, or to this machine. What is against it is the rest of a sentence.
+pub fn check_url(written: &str) -> Result<String, String> {
     let here = ["http://127.0.0.1", "http://localhost", "http://[::1]"]
         .iter()
         .any(|host| written.strip_prefix(host).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', ':'])));
     match written.strip_prefix("https://") {
         Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !written.contains(char::is_whitespace) => {
-            Ok(written)
+            Ok(written.to_owned())
         }
-        _ if here => Ok(written),
+        _ if here => Ok(written.to_owned()),
         _ => Err(format!("= {written:?} is not an address that begins with https://")),
     }
 }

@@ -49,7 +49,7 @@ pub enum Cause {
     SignInExpired,
     #[error("the file of the refresh token {} {}", .file.display(), why(.source))]
     Read { file: PathBuf, source: io::Error },
-    #[error("the file of the refresh token {} holds no token. Sign in again", .file.display())]
+    #[error("the file of the refresh token {} holds no token. Sign in again with poplar account login", .file.display())]
     Empty { file: PathBuf },
     #[error("the new refresh token cannot be stored in {}: {source}. Make room there, or correct the folder", .file.display())]
     Store { file: PathBuf, source: io::Error },
@@ -98,7 +98,7 @@ impl Denial {
         match self.code.as_str() {
             "invalid_grant" => {
                 "The refresh token is no longer accepted: it expired, was revoked, or the password was changed. \
-                 Sign in again"
+                 Sign in again with poplar account login"
             }
             "invalid_client" => "Check client_id and client_secret; a secret may have expired",
             "unauthorized_client" => {
@@ -108,7 +108,7 @@ impl Denial {
             "access_denied" => "Whoever was asked said no. Start the sign-in again, and allow it",
             "expired_token" => "Nobody signed in before the code ran out. Start the sign-in again",
             "interaction_required" | "consent_required" | "login_required" => {
-                "The provider wants to see a person. Sign in again"
+                "The provider wants to see a person. Sign in again with poplar account login"
             }
             _ if self.is_transient() => "It will be tried again",
             _ => "Check client_id, client_secret and scope with the provider",
@@ -128,7 +128,7 @@ fn quoted(said: &str) -> String {
 
 fn why(source: &io::Error) -> String {
     match source.kind() {
-        io::ErrorKind::NotFound => "does not exist. Sign in first".to_owned(),
+        io::ErrorKind::NotFound => "does not exist. Sign in first, with poplar account login".to_owned(),
         _ => format!("cannot be used: {source}"),
     }
 }

@@ -17,7 +17,7 @@ async fn refused(script: Vec<Answer>) -> Error {
 #[tokio::test]
 async fn what_needs_a_person_says_what_to_do() {
     for (code, advice) in [
-        ("invalid_grant", "Sign in again"),
+        ("invalid_grant", "Sign in again with poplar account login"),
         ("invalid_client", "Check client_id and client_secret"),
         ("unauthorized_client", "what its registration allows"),
         ("invalid_scope", "Check scope"),

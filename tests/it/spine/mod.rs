@@ -1,6 +1,7 @@
 //! The spine through the real program: real Dovecot, real clamd, a folder of its own for each test.
 
 mod account_setup;
+mod account_sign_in;
 mod accounts;
 mod backup;
 mod clear;
