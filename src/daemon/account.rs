@@ -12,7 +12,7 @@ use super::owner::{Options, Stages};
 use super::requests::{self, Ask, Turn};
 use crate::archive::{AccountState, AccountStatus};
 use crate::catalog::{self, Catalog};
-use crate::config::{self, Account, AfterArchive, Config};
+use crate::config::{self, Account, AfterArchive, Config, TlsMode};
 use crate::mail::event::AccountAdded;
 use crate::mail::{AccountId, Clock, Event, Timestamp};
 
@@ -224,10 +224,18 @@ pub fn warnings(config: &Config, known: &[AccountStatus], now: Timestamp) -> Vec
         if known.state == AccountState::Paused {
             continue;
         }
+        warnings.extend(in_the_open(account));
         warnings.extend(overdue(config, known, now));
         warnings.extend(expiring(account, known));
     }
     warnings
+}
+
+fn in_the_open(account: &Account) -> Option<String> {
+    (account.tls == TlsMode::None).then(|| {
+        let name = &account.name;
+        format!("account {name}: its mail, and perhaps its password, can be read on the way (tls = \"none\")")
+    })
 }
 
 fn overdue(config: &Config, known: &AccountStatus, now: Timestamp) -> Option<String> {

@@ -247,6 +247,11 @@ impl SessionCounts {
         both
     }
 
+    /// Whether nothing came in, and nothing went.
+    pub const fn moved_nothing(&self) -> bool {
+        self.kept + self.duplicates + self.deleted == 0
+    }
+
     /// Whether every listed message has a fate.
     pub const fn add_up(&self) -> bool {
         self.listed == self.known + self.new_messages()

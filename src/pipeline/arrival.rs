@@ -1,6 +1,7 @@
 //! Messages on their way from the server to the disk, within one session.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use super::keep::{Answer, Share};
 use super::plan::BY_OCTETS_HASH;
@@ -11,6 +12,10 @@ use crate::mail::Fate;
 use crate::mail::event::{Listed, Sighting, Uidl};
 use crate::net::pop3::{self, Listing, Retrieved, Session};
 use crate::store::Incoming;
+use crate::telemetry;
+
+/// After so long nothing more is asked for: deletions are committed, and the next session goes on.
+const SESSION_TIME: Duration = Duration::from_secs(30 * 60);
 
 pub(super) struct Retrieval<'v, 'a> {
     visit: &'v mut Visit<'a>,
@@ -21,6 +26,9 @@ pub(super) struct Retrieval<'v, 'a> {
     answers: VecDeque<(u32, Answer)>,
     /// How many of this session got which name, where the server gives none.
     named: HashMap<Uidl, u32>,
+    /// Lines on which the server forgot dot-stuffing.
+    lone_dots: u64,
+    began: Instant,
 }
 
 #[derive(Clone, Copy)]
@@ -31,7 +39,15 @@ enum Settle {
 
 impl<'v, 'a> Retrieval<'v, 'a> {
     pub(super) fn new(visit: &'v mut Visit<'a>) -> Self {
-        Self { visit, missing: HashMap::new(), current: None, answers: VecDeque::new(), named: HashMap::new() }
+        Self {
+            visit,
+            missing: HashMap::new(),
+            current: None,
+            answers: VecDeque::new(),
+            named: HashMap::new(),
+            lone_dots: 0,
+            began: Instant::now(),
+        }
     }
 
     /// Takes in what it can; what kept it from taking in all, if that was the disk's want of room.
@@ -47,11 +63,15 @@ impl<'v, 'a> Retrieval<'v, 'a> {
         session.retrieve(wanted, self.visit.account.max_message_bytes);
 
         let outcome = self.drain(session, listing).await;
+        if self.lone_dots > 0 {
+            telemetry::dots_unstuffed(&self.visit.account.name, self.lone_dots);
+        }
         // What is queued will be durable whatever became of the session.
         let kept = self.settle(Settle::All).await;
         let why = match (&outcome, &kept) {
             (Err(error), _) | (_, Err(error)) => format!("the session ended before its turn: {error}"),
             (Ok(Some(shortage)), _) => shortage.to_string(),
+            _ if self.began.elapsed() > SESSION_TIME => "the next session fetches it".to_owned(),
             _ => "the program was stopping".to_owned(),
         };
         // Only the server can make a message suspect; trouble with the disk here says nothing of it.
@@ -73,9 +93,10 @@ impl<'v, 'a> Retrieval<'v, 'a> {
         loop {
             if !stopping {
                 shortage = self.visit.door.room.shortage();
-                stopping = shortage.is_some() || *self.visit.stop.borrow();
-                if stopping {
-                    session.stop_retrieving();
+                let late = self.began.elapsed() > SESSION_TIME;
+                stopping = late || shortage.is_some() || *self.visit.stop.borrow();
+                if stopping && !session.stop_retrieving().is_empty() && late {
+                    self.visit.go_on();
                 }
             }
             let told = tokio::select! {
@@ -95,7 +116,8 @@ impl<'v, 'a> Retrieval<'v, 'a> {
                         incoming.write(octets)?;
                     }
                 }
-                Some(Retrieved::End { number, octets, .. }) => {
+                Some(Retrieved::End { number, octets, lone_dots }) => {
+                    self.lone_dots += lone_dots;
                     self.visit.progress.did(octets);
                     self.visit.record.counts.bytes += octets;
                     self.visit.door.room.took(octets);

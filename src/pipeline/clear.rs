@@ -82,7 +82,7 @@ pub(super) async fn clear(session: &mut Session, door: &Door, wanted: Vec<Wanted
 
 const AT_ONCE: usize = 64;
 /// A QUIT commits so many at most; the rest goes in the next session.
-const SESSION_MOST: usize = 4096;
+pub(super) const SESSION_MOST: usize = 4096;
 
 fn decide(holds: &Holds, wanted: Vec<Wanted>, covered: Covered) -> Result<Vec<u32>, Error> {
     let mut numbers = Vec::new();

@@ -102,7 +102,7 @@ impl Door {
                 Next::DoubtAll => manner.doubt = Doubt::All,
                 // Where nothing came, another session would bring no more.
                 Next::More if fetched.error.is_some() => break,
-                Next::More if visited.counts.kept + visited.counts.duplicates == 0 => break,
+                Next::More if visited.counts.moved_nothing() => break,
                 Next::More => {}
             }
             if *stop.borrow() || visited.pause > LONGEST_PAUSE {

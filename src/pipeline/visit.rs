@@ -180,6 +180,9 @@ impl<'a> Visit<'a> {
         }
         let mut plan = self.plan(&listing).await?;
         let recognised = self.compare(session, &mut plan).await?;
+        if recognised > 0 {
+            telemetry::mail_recognised(&self.account.name, recognised);
+        }
         plan.fetch.append(&mut plan.unread);
         self.record.counts.listed = listing.messages.len() as u64;
         self.record.counts.known = plan.known.len() as u64;
@@ -335,6 +338,11 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// This session has taken its share.
+    pub(super) const fn go_on(&mut self) {
+        self.next = Next::More;
+    }
+
     /// What became of a message that was fetched, its octets new to the archive or not.
     pub(super) fn came(&mut self, number: u32, kept: &Kept) {
         self.compared.insert(number);
@@ -363,6 +371,9 @@ impl<'a> Visit<'a> {
                 Some(Wanted { number: kept.number, sighting, archived: *kept.archived, reason })
             })
             .collect();
+        if wanted.len() > clear::SESSION_MOST && self.next == Next::Nothing {
+            self.next = Next::More;
+        }
         let stop = self.stop.clone();
         let accepted = in_time(&stop, clear::clear(&mut session, self.door, wanted)).await?;
         match in_time(&stop, async { Ok(session.quit().await?) }).await? {

@@ -140,6 +140,17 @@ pub fn disk_unknown(folder: &Path, error: &dyn Display) {
     error!(folder = %folder.display(), %error, "cannot tell how much room the disk has");
 }
 
+pub fn dots_unstuffed(account: &str, lines: u64) {
+    warn!(account, lines, "the server does not double dots at the front of lines; nothing was lost by it");
+}
+
+pub fn mail_recognised(account: &str, messages: u64) {
+    warn!(
+        account,
+        messages, "mail came back under other unique-ids; it was told by size and header, and not fetched again"
+    );
+}
+
 pub fn config_refused(error: &dyn Display) {
     error!(%error, "the changed configuration is refused; the old one stays in force");
 }

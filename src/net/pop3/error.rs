@@ -80,9 +80,9 @@ impl Error {
         }
     }
 
-    /// Whether what was outstanding may have been too much for the server: it fell out of step, or hung up.
+    /// Whether what was outstanding may have been too much for the server: it fell out of step, hung up, or fell silent.
     pub const fn breaks_the_dialog(&self) -> bool {
-        matches!(self.cause, Cause::Fault(_) | Cause::Lost(_))
+        matches!(self.cause, Cause::Fault(_) | Cause::Lost(_) | Cause::Deadline { phase: Phase::Transfer, .. })
     }
 
     /// Whether the same attempt may succeed later without anybody changing anything.
