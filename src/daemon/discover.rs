@@ -1,11 +1,15 @@
 //! Where the POP3 server of an address may be: what the domain says, who takes its mail, and what such servers are called.
-//! Knows nothing about passwords; nobody is named to a server here.
+//! Knows nothing about passwords; who looks is named to the domain itself alone, over TLS.
 
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::config::TlsMode;
 use crate::net::dns::NameServers;
+use crate::net::http::Http;
 use crate::net::{probe, tls};
+use crate::proto::autoconfig::{self, Security};
 use crate::proto::dns::Kind;
 
 /// A place worth a try.
@@ -14,6 +18,8 @@ pub struct Place {
     pub host: String,
     pub port: u16,
     pub tls: TlsMode,
+    /// The login name, where the domain says.
+    pub user: Option<String>,
     /// Why it is thought of, in words.
     pub source: &'static str,
 }
@@ -26,6 +32,8 @@ pub struct Discovered {
 }
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// A file that names more has something else in mind.
+const MOST_SERVERS: usize = 4;
 
 /// Whose mail exchangers end so has its mailboxes there.
 const PROVIDERS: [(&str, &str); 18] = [
@@ -49,10 +57,18 @@ const PROVIDERS: [(&str, &str); 18] = [
     ("163.com", "pop.163.com"),
 ];
 
-/// Looks for the server of a domain: one place after the other, the likeliest first.
-pub async fn discover(domain: &str) -> Discovered {
+/// Looks for the server of a mail address: one place after the other, the likeliest first.
+pub async fn discover(address: &str) -> Discovered {
+    let domain = domain(address);
+    let (servers, files) = (NameServers::of_system(), files(address, domain));
+    let said = async {
+        match Http::new(&tls::Trust::Platform) {
+            Ok(http) => in_files(&http.within(PATIENCE), &files, address).await,
+            Err(_) => Vec::new(),
+        }
+    };
     let mut discovered = Discovered::default();
-    for place in places(domain, &NameServers::of_system()).await {
+    for place in places(domain, &servers, said).await {
         match greets(&place).await {
             Ok(()) => {
                 discovered.place = Some(place);
@@ -71,7 +87,12 @@ pub fn is_trusted(host: &str, domain: &str) -> bool {
     host == domain || host.ends_with(&format!(".{domain}"))
 }
 
-async fn places(domain: &str, servers: &NameServers) -> Vec<Place> {
+fn domain(address: &str) -> &str {
+    address.rsplit_once('@').map_or(address, |(_, domain)| domain)
+}
+
+/// `said`: what the domain's own file names.
+async fn places(domain: &str, servers: &NameServers, said: impl Future<Output = Vec<Place>>) -> Vec<Place> {
     let mut places = Vec::new();
     for (service, tls) in [("_pop3s", TlsMode::Implicit), ("_pop3", TlsMode::StartTls)] {
         let records = servers.look_up(&format!("{service}._tcp.{domain}"), Kind::Srv).await;
@@ -80,25 +101,51 @@ async fn places(domain: &str, servers: &NameServers) -> Vec<Place> {
             host: record.target,
             port: record.port,
             tls,
+            user: None,
             source: "the domain's SRV records",
         }));
     }
-    places.extend(autoconfig(domain));
+    places.extend(said.await);
     let exchangers = servers.look_up(domain, Kind::Mx).await;
     let provider = exchangers.iter().find_map(|exchanger| provider(&exchanger.target));
     places.extend(provider.map(|host| Place {
         host: host.to_owned(),
         port: 995,
         tls: TlsMode::Implicit,
+        user: None,
         source: "who takes the domain's mail",
     }));
     places.extend(usual(domain));
     places
 }
 
-/// `https://autoconfig.DOMAIN/mail/config-v1.1.xml`. Nothing, as long as there is nobody here to fetch it.
-const fn autoconfig(_domain: &str) -> Option<Place> {
-    None
+/// Where a domain may have its file; the one that is made for this program's kind first.
+fn files(address: &str, domain: &str) -> [String; 2] {
+    let escaped = utf8_percent_encode(address, NON_ALPHANUMERIC);
+    [
+        format!("https://autoconfig.{domain}/mail/config-v1.1.xml?emailaddress={escaped}"),
+        format!("https://{domain}/.well-known/autoconfig/mail/config-v1.1.xml"),
+    ]
+}
+
+/// The POP3 servers that the first of two files names; both are asked for at once. Trouble with them means that there are none.
+pub async fn in_files(http: &Http, files: &[String; 2], address: &str) -> Vec<Place> {
+    let read = async |file: &str| match http.get(file).await {
+        Ok(reply) if reply.status == 200 => autoconfig::servers(&reply.body, address),
+        _ => Vec::new(),
+    };
+    let (first, second) = tokio::join!(read(&files[0]), read(&files[1]));
+    let servers = if first.is_empty() { second } else { first };
+    servers.into_iter().take(MOST_SERVERS).map(place).collect()
+}
+
+fn place(server: autoconfig::Server) -> Place {
+    let tls = match server.security {
+        Security::Implicit => TlsMode::Implicit,
+        Security::StartTls => TlsMode::StartTls,
+    };
+    let source = "the domain's autoconfig file";
+    Place { host: server.host, port: server.port, tls, user: server.user, source }
 }
 
 fn provider(exchanger: &str) -> Option<&'static str> {
@@ -108,8 +155,9 @@ fn provider(exchanger: &str) -> Option<&'static str> {
 fn usual(domain: &str) -> impl Iterator<Item = Place> {
     let hosts = ["pop.", "pop3.", "mail.", ""].map(|front| format!("{front}{domain}"));
     let ways = [(995, TlsMode::Implicit), (110, TlsMode::StartTls)];
-    ways.into_iter()
-        .flat_map(move |(port, tls)| hosts.clone().map(|host| Place { host, port, tls, source: "a usual name" }))
+    ways.into_iter().flat_map(move |(port, tls)| {
+        hosts.clone().map(|host| Place { host, port, tls, user: None, source: "a usual name" })
+    })
 }
 
 async fn greets(place: &Place) -> Result<(), String> {
@@ -126,13 +174,37 @@ mod tests {
 
     #[tokio::test]
     async fn usual_names_are_tried_with_tls_first() {
-        let places = places("example.org", &NameServers::default()).await;
+        let places = places("example.org", &NameServers::default(), async { Vec::new() }).await;
         let names: Vec<String> = places.iter().map(|place| format!("{}:{}", place.host, place.port)).collect();
         assert_eq!(
             names[..5].join(" "),
             "pop.example.org:995 pop3.example.org:995 mail.example.org:995 example.org:995 pop.example.org:110"
         );
         assert!(places.iter().all(|place| place.tls != TlsMode::None));
+    }
+
+    #[tokio::test]
+    async fn what_the_domain_says_comes_before_usual_names() {
+        let place = Place {
+            host: "mx".to_owned(),
+            port: 995,
+            tls: TlsMode::Implicit,
+            user: Some("ana".to_owned()),
+            source: "said",
+        };
+        let said = async { vec![place.clone()] };
+        assert_eq!(places("example.org", &NameServers::default(), said).await[0], place);
+    }
+
+    #[test]
+    fn an_address_is_told_to_its_own_domain_over_tls() {
+        let address = "ana+x&y@example.org";
+        let [first, second] = files(address, domain(address));
+        assert_eq!(
+            first,
+            "https://autoconfig.example.org/mail/config-v1.1.xml?emailaddress=ana%2Bx%26y%40example%2Eorg"
+        );
+        assert_eq!(second, "https://example.org/.well-known/autoconfig/mail/config-v1.1.xml");
     }
 
     #[test]

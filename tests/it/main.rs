@@ -7,6 +7,7 @@
 )]
 
 mod architecture;
+mod autoconfig;
 mod clamd;
 mod config;
 mod crash;

@@ -36,7 +36,7 @@ pub(in crate::cli) struct Add {
     /// How the line is protected
     #[arg(long, value_enum, requires = "host")]
     tls: Option<TlsWord>,
-    /// The login name [default: the address]
+    /// The login name [default: as the domain says, else the address]
     #[arg(long)]
     user: Option<String>,
     #[command(flatten)]
@@ -141,14 +141,15 @@ impl Add {
                 Err(why) => return Ok(Err((Code::Usage, format!("--name: {why}")))),
             },
         };
-        let place = match self.place(&domain, asks)? {
+        let place = match self.place(&address, &domain, asks)? {
             Ok(place) => place,
             Err(stuck) => return Ok(Err(stuck)),
         };
+        let usual = place.user.unwrap_or(address);
         let user = match (&self.user, asks) {
             (Some(user), _) => user.clone(),
-            (None, true) => ask("Login name", Some(&address), |given| Ok(given.to_owned()))?,
-            (None, false) => address,
+            (None, true) => ask("Login name", Some(&usual), |given| Ok(given.to_owned()))?,
+            (None, false) => usual,
         };
         let login = match self.login(asks, &place.host, file, &name)? {
             Ok(login) => login,
@@ -159,7 +160,7 @@ impl Add {
         Ok(Ok(NewAccount { name, host, port, tls, user, login, ca_file }))
     }
 
-    fn place(&self, domain: &str, asks: bool) -> anyhow::Result<Result<Place, Stuck>> {
+    fn place(&self, address: &str, domain: &str, asks: bool) -> anyhow::Result<Result<Place, Stuck>> {
         if let Some(host) = &self.host {
             let tls = match self.tls {
                 Some(TlsWord::Starttls) => TlsMode::StartTls,
@@ -168,9 +169,9 @@ impl Add {
                 Some(TlsWord::Implicit) | None => TlsMode::Implicit,
             };
             let port = self.port.unwrap_or(if tls == TlsMode::Implicit { 995 } else { 110 });
-            return Ok(Ok(Place { host: host.clone(), port, tls, source: "given" }));
+            return Ok(Ok(Place { host: host.clone(), port, tls, user: None, source: "given" }));
         }
-        let discovered = runtime()?.block_on(discover::discover(domain));
+        let discovered = runtime()?.block_on(discover::discover(address));
         for (place, why) in &discovered.tried {
             say(&format!("{}:{} ({}): {}\n", tame(&place.host), place.port, place.source, tame(why)))?;
         }

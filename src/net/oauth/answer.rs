@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{Cause, Denial};
-use super::http::Reply;
 use crate::mail::Secret;
+use crate::net::http::Reply;
 
 /// Where a provider's own sentence is cut.
 const LONGEST_SENTENCE: usize = 300;

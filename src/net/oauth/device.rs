@@ -5,11 +5,11 @@ use tokio::time::sleep;
 
 use super::answer::{Granted, device};
 use super::error::{Cause, Error};
-use super::http::Http;
 use super::keep;
 use super::provider::{Grant, Provider};
 use super::tokens::post;
 use crate::mail::{Clock, Secret, Timestamp};
+use crate::net::http::Http;
 
 /// RFC 8628 section 3.5: how much more distance `slow_down` asks for.
 const SLOWER: Duration = Duration::from_secs(5);
@@ -57,8 +57,9 @@ pub async fn device_code(provider: &Provider, http: &Http, clock: &Clock) -> Res
     };
     let now = clock.now();
     let fields: Vec<_> = provider.scope().into_iter().collect();
-    let reply = http.post(url, &provider.form(&fields)).await?;
-    let answer = device(&reply, &provider.secrets(&[])).map_err(|cause| Error { place: url.clone(), cause })?;
+    let here = |cause| Error { place: url.clone(), cause };
+    let reply = http.post(url, &provider.form(&fields)).await.map_err(|error| here(error.into()))?;
+    let answer = device(&reply, &provider.secrets(&[])).map_err(here)?;
     Ok(SignIn {
         provider: provider.clone(),
         http: http.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::net::tls::TlsError;
+use crate::net::http;
 
 /// Why there is no token. No sentence holds one, nor a client's secret.
 #[derive(Debug, thiserror::Error)]
@@ -17,20 +17,8 @@ pub struct Error {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
-    #[error("tokens are asked for over https:// only. Correct the address")]
-    Url,
-    #[error("the name cannot be resolved: {0}. Check the address, and the name service of this machine")]
-    Resolve(io::Error),
-    #[error("cannot connect: {0}. Check the address and the firewall")]
-    Connect(io::Error),
-    #[error("no secure connection: {0}")]
-    Tls(TlsError),
-    #[error("no complete answer in {} s. It will be tried again", .0.as_secs_f32())]
-    Deadline(Duration),
-    #[error("the connection broke: {0}. It will be tried again")]
-    Lost(String),
-    #[error("the answer is longer than {limit_bytes} bytes. It will be tried again; check the address if this stays")]
-    TooLong { limit_bytes: usize },
+    #[error("{}{}", .0, again(.0))]
+    Http(#[from] http::Error),
     #[error("the server is in trouble or asked too often (HTTP {status}). It will be tried again")]
     Busy { status: u16 },
     #[error("this is not what OAuth answers (HTTP {status}). Check the address")]
@@ -78,11 +66,11 @@ impl Error {
     /// Whether the same attempt may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match &self.cause {
-            Cause::Resolve(_) | Cause::Connect(_) | Cause::Deadline(_) | Cause::Lost(_) | Cause::Stopping => true,
-            Cause::TooLong { .. } | Cause::Busy { .. } | Cause::Garbage | Cause::Store { .. } => true,
+            Cause::Http(error) => error.is_transient(),
+            Cause::Stopping | Cause::Busy { .. } | Cause::Garbage | Cause::Store { .. } => true,
             Cause::Start(_) | Cause::Failed { .. } | Cause::Hung(_) | Cause::Nothing { .. } => true,
             Cause::Denied(denial) => denial.is_transient(),
-            Cause::Url | Cause::Tls(_) | Cause::Status { .. } | Cause::Unsendable => false,
+            Cause::Status { .. } | Cause::Unsendable => false,
             Cause::NoSignIn | Cause::NoRefreshToken | Cause::SignInExpired => false,
             Cause::Read { .. } | Cause::Empty { .. } => false,
         }
@@ -119,6 +107,14 @@ impl Denial {
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "it answers {}{}. {}", self.code, quoted(&self.description), self.advice())
+    }
+}
+
+const fn again(error: &http::Error) -> &'static str {
+    match error {
+        http::Error::Deadline(_) | http::Error::Lost(_) => ". It will be tried again",
+        http::Error::TooLong { .. } => ". It will be tried again; check the address if this stays",
+        _ => "",
     }
 }
 

@@ -5,7 +5,6 @@ mod answer;
 mod command;
 mod device;
 mod error;
-mod http;
 mod keep;
 mod provider;
 mod tokens;
@@ -13,6 +12,7 @@ mod tokens;
 pub use command::Command;
 pub use device::{Poll, Prompt, SignIn, device_code};
 pub use error::{Cause, Denial, Error};
-pub use http::Http;
 pub use provider::{Grant, MICROSOFT_ANY_TENANT, Provider};
 pub use tokens::Tokens;
+
+pub use super::http::Http;

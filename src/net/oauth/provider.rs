@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use super::error::{Cause, Error};
-use super::http::Place;
 use crate::mail::Secret;
+use crate::net::http;
 
 /// The tenant that stands for every organisation and for personal accounts. It has no client credentials.
 pub const MICROSOFT_ANY_TENANT: &str = "common";
@@ -62,8 +62,10 @@ impl Provider {
 
     /// Whether tokens may be asked for at these addresses: secrets travel over TLS, or stay on this machine.
     pub fn check(&self) -> Result<(), Error> {
-        Place::of(&self.token_url)?;
-        self.device_url.as_deref().map_or(Ok(()), |url| Place::of(url).map(drop))
+        for url in [Some(&self.token_url), self.device_url.as_ref()].into_iter().flatten() {
+            http::check(url).map_err(|error| Error { place: url.clone(), cause: error.into() })?;
+        }
+        Ok(())
     }
 
     pub(super) fn error(&self, cause: Cause) -> Error {

@@ -7,10 +7,10 @@ use tokio::sync::Mutex;
 use super::answer::{Granted, granted};
 use super::command::Command;
 use super::error::{Cause, Error};
-use super::http::Http;
 use super::keep;
 use super::provider::{Grant, Provider};
 use crate::mail::{Clock, Secret, Timestamp};
+use crate::net::http::Http;
 
 /// How long before its end a token is no longer used: it has to outlast a login.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -170,6 +170,7 @@ pub(super) async fn post(
     fields: &[(&str, &str)],
     secrets: &[&str],
 ) -> Result<Granted, Error> {
-    let reply = http.post(&provider.token_url, &provider.form(fields)).await?;
+    let reply = http.post(&provider.token_url, &provider.form(fields)).await;
+    let reply = reply.map_err(|error| provider.error(error.into()))?;
     granted(&reply, &provider.secrets(secrets)).map_err(|cause| provider.error(cause))
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use poplar::net::http;
 use poplar::net::oauth::{Cause, Error, Http, Provider, Tokens};
 use poplar::net::tls::Trust;
 use serde_json::json;
@@ -53,7 +54,7 @@ async fn nobody_listening_is_transient() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let provider = Provider { token_url: format!("http://{free}/token"), ..bench.provider() };
     let error = bench.tokens_of(provider).access().await.unwrap_err();
-    assert!(matches!(error.cause, Cause::Connect(_)) && error.is_transient(), "{error}");
+    assert!(matches!(error.cause, Cause::Http(http::Error::Connect(_))) && error.is_transient(), "{error}");
 }
 
 #[tokio::test]
@@ -61,7 +62,7 @@ async fn a_server_that_stalls_is_given_up() {
     let bench = Bench::new(vec![Answer::Stalls]);
     let http = http().within(Duration::from_millis(300));
     let error = Tokens::from_provider(bench.provider(), http, bench.clock()).unwrap().access().await.unwrap_err();
-    assert!(matches!(error.cause, Cause::Deadline(_)) && error.is_transient(), "{error}");
+    assert!(matches!(error.cause, Cause::Http(http::Error::Deadline(_))) && error.is_transient(), "{error}");
 }
 
 #[tokio::test]
@@ -109,7 +110,7 @@ async fn tls_is_spoken_to_those_we_trust_only() {
     let provider = Provider { token_url: format!("https://127.0.0.1:{}/token", server.port), ..bench.provider() };
 
     let stranger = bench.tokens_of(provider.clone()).access().await.unwrap_err();
-    assert!(matches!(stranger.cause, Cause::Tls(_)) && !stranger.is_transient(), "{stranger}");
+    assert!(matches!(stranger.cause, Cause::Http(http::Error::Tls(_))) && !stranger.is_transient(), "{stranger}");
     assert!(server.asked().is_empty());
 
     let ca_file = bench.file.with_file_name("ca.pem");

@@ -107,7 +107,7 @@ async fn granted(tokens: &Tokens) -> String {
 }
 
 /// A certificate for `names` that is its own authority: the server's side, and the PEM to trust.
-fn certified(names: &[&str]) -> (Arc<ServerConfig>, String) {
+pub(crate) fn certified(names: &[&str]) -> (Arc<ServerConfig>, String) {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(names).unwrap().self_signed(&key).unwrap();

@@ -1,3 +1,6 @@
+//! HTTP/1.1, as little of it as is asked for here: one connection for each request, no redirects, no proxy, no cookies.
+//! Knows nothing about what the answers mean.
+
 use std::error::Error as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,8 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::error::{Cause, Error};
-use crate::net::tls::{SetupError, TlsError, Trust, client_config};
+use super::tls::{SetupError, TlsError, Trust, client_config};
 
 /// How long a request may take, from the look-up of the name to the last octet of the answer.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -29,8 +31,7 @@ const LONGEST: usize = 64 << 10;
 /// What stands for itself in a form (RFC 3986 section 2.3); everything else is escaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Asks over HTTP/1.1: one connection for each request, no redirects, no proxy, no cookies, at most 30 s, answers of
-/// at most 64 KiB.
+/// Asks over https, and over http on this machine alone. At most 30 s a request, answers of at most 64 KiB.
 #[derive(Clone, Debug)]
 pub struct Http {
     tls: Arc<ClientConfig>,
@@ -39,9 +40,41 @@ pub struct Http {
 
 /// An answer, whatever its status.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("only what begins with https:// is asked. Correct the address")]
+    Url,
+    #[error("the name cannot be resolved: {0}. Check the address, and the name service of this machine")]
+    Resolve(io::Error),
+    #[error("cannot connect: {0}. Check the address and the firewall")]
+    Connect(io::Error),
+    #[error("no secure connection: {0}")]
+    Tls(TlsError),
+    #[error("no complete answer in {} s", .0.as_secs_f32())]
+    Deadline(Duration),
+    #[error("the connection broke: {0}")]
+    Lost(String),
+    #[error("the answer is longer than {limit_bytes} bytes")]
+    TooLong { limit_bytes: usize },
+}
+
+impl Error {
+    /// Whether the same request may be answered later without anybody changing anything.
+    pub const fn is_transient(&self) -> bool {
+        !matches!(self, Self::Url | Self::Tls(_))
+    }
+}
+
+/// Whether this address may be asked: anything but `https://`, or `http://` to this machine itself, is refused; so is a
+/// user in the address.
+pub fn check(url: &str) -> Result<(), Error> {
+    Place::of(url).map(drop)
 }
 
 impl Http {
@@ -55,29 +88,41 @@ impl Http {
         Self { limit, ..self }
     }
 
-    /// POSTs a form.
-    pub(super) async fn post(&self, url: &str, form: &[(&str, &str)]) -> Result<Reply, Error> {
-        let place = Place::of(url)?;
-        let done = timeout(self.limit, self.exchange(&place, form)).await;
-        let reply = done.unwrap_or(Err(Cause::Deadline(self.limit)));
-        reply.map_err(|cause| Error { place: url.to_owned(), cause })
+    /// POSTs a form, for an answer in JSON.
+    pub async fn post(&self, url: &str, form: &[(&str, &str)]) -> Result<Reply, Error> {
+        self.ask(url, &Ask::Post(encoded(form))).await
     }
 
-    async fn exchange(&self, place: &Place, form: &[(&str, &str)]) -> Result<Reply, Cause> {
+    pub async fn get(&self, url: &str) -> Result<Reply, Error> {
+        self.ask(url, &Ask::Get).await
+    }
+
+    async fn ask(&self, url: &str, ask: &Ask) -> Result<Reply, Error> {
+        let place = Place::of(url)?;
+        timeout(self.limit, self.exchange(&place, ask)).await.unwrap_or(Err(Error::Deadline(self.limit)))
+    }
+
+    async fn exchange(&self, place: &Place, ask: &Ask) -> Result<Reply, Error> {
         let tcp = connect(place).await?;
         if !place.secure {
-            return talk(tcp, place, form).await;
+            return talk(tcp, place, ask).await;
         }
-        let bad_name = |_| Cause::Tls(TlsError::BadServerName(place.host.clone()));
+        let bad_name = |_| Error::Tls(TlsError::BadServerName(place.host.clone()));
         let name = ServerName::try_from(place.host.clone()).map_err(bad_name)?;
         let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp).await;
-        talk(handshake.map_err(broken)?, place, form).await
+        talk(handshake.map_err(broken)?, place, ask).await
     }
+}
+
+enum Ask {
+    Get,
+    /// A form.
+    Post(String),
 }
 
 /// An address that may be asked.
 #[derive(Debug)]
-pub(super) struct Place {
+struct Place {
     uri: Uri,
     /// Without the brackets of an IPv6 address.
     host: String,
@@ -86,9 +131,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Anything but `https://`, or `http://` to this machine itself, is refused; so is a user in the address.
-    pub(super) fn of(url: &str) -> Result<Self, Error> {
-        Self::parsed(url).ok_or_else(|| Error { place: url.to_owned(), cause: Cause::Url })
+    fn of(url: &str) -> Result<Self, Error> {
+        Self::parsed(url).ok_or(Error::Url)
     }
 
     fn parsed(url: &str) -> Option<Self> {
@@ -110,13 +154,13 @@ fn is_this_machine(host: &str) -> bool {
 }
 
 /// Every address the name has, until one answers.
-async fn connect(place: &Place) -> Result<TcpStream, Cause> {
-    let addresses = tokio::net::lookup_host((place.host.as_str(), place.port)).await.map_err(Cause::Resolve)?;
-    let mut failure = Cause::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no address"));
+async fn connect(place: &Place) -> Result<TcpStream, Error> {
+    let addresses = tokio::net::lookup_host((place.host.as_str(), place.port)).await.map_err(Error::Resolve)?;
+    let mut failure = Error::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no address"));
     for address in addresses {
         match connect_to(address).await {
             Ok(stream) => return Ok(stream),
-            Err(error) => failure = Cause::Connect(error),
+            Err(error) => failure = Error::Connect(error),
         }
     }
     Err(failure)
@@ -130,35 +174,36 @@ async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
 async fn talk(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     place: &Place,
-    form: &[(&str, &str)],
-) -> Result<Reply, Cause> {
+    ask: &Ask,
+) -> Result<Reply, Error> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
     // Ends the connection with this function, however that ends.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
-    let answer = sender.send_request(request(place, form)?).await.map_err(lost)?;
+    let answer = sender.send_request(request(place, ask)?).await.map_err(lost)?;
     let status = answer.status().as_u16();
     let body = Limited::new(answer.into_body(), LONGEST).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
-            return Cause::TooLong { limit_bytes: LONGEST };
+            return Error::TooLong { limit_bytes: LONGEST };
         }
-        error.downcast::<hyper::Error>().map_or_else(|other| Cause::Lost(other.to_string()), |error| lost(*error))
+        error.downcast::<hyper::Error>().map_or_else(|other| Error::Lost(other.to_string()), |error| lost(*error))
     })?;
     Ok(Reply { status, body: body.to_bytes().to_vec() })
 }
 
-fn request(place: &Place, form: &[(&str, &str)]) -> Result<Request<Full<Bytes>>, Cause> {
+fn request(place: &Place, ask: &Ask) -> Result<Request<Full<Bytes>>, Error> {
     let path = place.uri.path_and_query().map_or("/", |path| path.as_str());
     let host = place.uri.authority().map_or("", |authority| authority.as_str());
-    Request::builder()
-        .method(Method::POST)
-        .uri(path)
-        .header(HOST, host)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header(ACCEPT, "application/json")
-        .header(CONNECTION, "close")
-        .body(Full::new(Bytes::from(encoded(form))))
-        .map_err(|_| Cause::Url)
+    let request = Request::builder().uri(path).header(HOST, host).header(CONNECTION, "close");
+    let request = match ask {
+        Ask::Get => request.method(Method::GET).body(Full::default()),
+        Ask::Post(form) => request
+            .method(Method::POST)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .body(Full::new(Bytes::from(form.clone()))),
+    };
+    request.map_err(|_| Error::Url)
 }
 
 /// `name=value&…`, as `application/x-www-form-urlencoded` has it.
@@ -168,15 +213,15 @@ fn encoded(form: &[(&str, &str)]) -> String {
     pairs.join("&")
 }
 
-fn lost(error: hyper::Error) -> Cause {
+fn lost(error: hyper::Error) -> Error {
     match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
-        Some(source) => TlsError::of(source).map_or_else(|| Cause::Lost(source.to_string()), Cause::Tls),
-        None => Cause::Lost(error.to_string()),
+        Some(source) => TlsError::of(source).map_or_else(|| Error::Lost(source.to_string()), Error::Tls),
+        None => Error::Lost(error.to_string()),
     }
 }
 
-fn broken(error: io::Error) -> Cause {
-    TlsError::of(&error).map_or_else(|| Cause::Lost(error.to_string()), Cause::Tls)
+fn broken(error: io::Error) -> Error {
+    TlsError::of(&error).map_or_else(|| Error::Lost(error.to_string()), Error::Tls)
 }
 
 #[cfg(test)]
@@ -201,7 +246,7 @@ mod tests {
         ];
         for url in refused {
             let error = Place::of(url).unwrap_err();
-            assert!(matches!(error.cause, Cause::Url) && !error.is_transient(), "{url}");
+            assert!(matches!(error, Error::Url) && !error.is_transient(), "{url}");
         }
     }
 
