@@ -3,7 +3,7 @@ use clap::Args;
 use super::ask::say;
 use super::change::change;
 use super::{list, test};
-use crate::archive::AccountState;
+use crate::archive::{AccountState, AccountStatus};
 use crate::cli::fetch::interrupted;
 use crate::cli::outcome::{print, print_json};
 use crate::cli::screen::{Waiting, tame};
@@ -39,11 +39,15 @@ impl Login {
     }
 }
 
-/// An account that rests because of its old token is polled again; one that somebody paused stays so.
+/// An account that rests, or waits long, because of its old token is polled again; one that somebody paused stays so.
 fn wake(context: &Context, loaded: &Loaded, name: &str) -> anyhow::Result<()> {
     let known = list::known(context)?;
-    let rests = |state, error: &Option<String>| state == AccountState::Active && error.is_some();
-    if known.iter().any(|known| known.account == name && rests(known.state, &known.last_error)) {
+    let waits = |known: &AccountStatus| match known.state {
+        AccountState::Resting => true,
+        AccountState::Active => known.last_error.is_some(),
+        AccountState::Paused | AccountState::Removed => false,
+    };
+    if known.iter().any(|known| known.account == name && waits(known)) {
         change(context, loaded, name, Act::Resume)?;
     }
     Ok(())

@@ -155,10 +155,11 @@ fn a_sign_in_needs_a_client_id_and_says_where_it_comes_from() {
     assert!(google.stderr.contains("app password"), "{google}");
 }
 
-#[test]
-fn an_account_whose_token_is_void_is_signed_in_again() {
-    let script = vec![denies("invalid_grant"), device(), grants("first"), grants("second"), grants("third")];
-    let Scene { server, archive, provider, _folder } = scene(script);
+/// An account that the daemon was refused for twice, with these answers of the provider, is then in this state; signed in
+/// again, it is polled at once.
+fn assert_signed_in_again(refused: [Answer; 2], state: &str, sentence: &str) {
+    let granted = [device(), grants("first"), grants("second"), grants("third")];
+    let Scene { server, archive, provider, _folder } = scene(refused.into_iter().chain(granted).collect());
     server.deliver("tester", &mail("by token", "one"));
     let kept = archive.path("old.token");
     fs::write(&kept, "void\n").unwrap();
@@ -168,15 +169,40 @@ fn an_account_whose_token_is_void_is_signed_in_again() {
         "[account.oauth]\ntoken_url = {url:?}\ndevice_url = {url:?}\nclient_id = \"poplar\"\n\
          refresh_token = {{ file = {kept:?} }}"
     );
-    let tester = Account::implicit(&server, "tester").without_password().with(&oauth);
-    archive.configure(&[tester, Account::implicit(&server, "alice")]);
+    archive.configure(&[Account::implicit(&server, "tester").without_password().with(&oauth)]);
+    let _daemon = archive.start(&[]);
+    let listed = || archive.json(&["account", "list"])[0].clone();
+    until("it is not refused", || listed()["last_error"].is_string().then_some(()));
+    archive.run(&["fetch", "tester"]).assert_said(1, sentence);
+    until("it is in another state", || (listed()["state"] == state).then_some(()));
 
-    archive.run(&["fetch", "--keep-only", "tester"]).assert_said(1, "Sign in again with poplar account login");
     let signed_in = archive.run(&["--json", "account", "login", "tester"]);
     signed_in.assert_said(0, "ABCD-EFGH");
     assert_eq!(signed_in.json()["messages"], 1, "{signed_in}");
-    assert_eq!(fs::read_to_string(&kept).unwrap(), "second\n");
-    assert_eq!(archive.fetch(&["--keep-only", "tester"])["kept"], 1);
+    until("it is not polled", || (listed()["kept"] == 1).then_some(()));
+    assert_eq!((listed()["state"].as_str(), provider.asked().len()), (Some("active"), 6));
+    assert_eq!(fs::read_to_string(&kept).unwrap(), "third\n");
+}
 
+#[test]
+fn an_account_whose_refresh_token_is_void_is_signed_in_again() {
+    let void = || denies("invalid_grant");
+    assert_signed_in_again([void(), void()], "active", "Sign in again with poplar account login");
+}
+
+#[test]
+fn an_account_that_rests_because_of_its_tokens_is_signed_in_again() {
+    let stranger = || {
+        let access = token("tester", 3_600, b"of somebody else");
+        says(200, &json!({ "access_token": access, "expires_in": 3600 }))
+    };
+    assert_signed_in_again([stranger(), stranger()], "resting", "");
+}
+
+#[test]
+fn an_account_with_a_password_has_nobody_to_sign_in() {
+    let Scene { server, archive, provider, _folder } = scene(vec![]);
+    archive.configure(&[Account::implicit(&server, "alice")]);
     archive.run(&["account", "login", "alice"]).assert_said(2, "there is nowhere to sign in");
+    assert!(provider.asked().is_empty());
 }
