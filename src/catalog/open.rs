@@ -25,9 +25,9 @@ const MIGRATIONS: [&str; 5] = [
 /// Another process holds the write lock for one group commit at a time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Ids are random, so each message touches pages all over the catalog: room for many of them in memory (64 MiB), and a
+/// Ids are random, so each message touches pages all over the catalog: room for many of them in memory (16 MiB), and a
 /// log that is long enough (16 MiB) to write each of them back once for many messages.
-const OWNER_MEMORY: &str = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 4096;";
+const OWNER_MEMORY: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
 
 /// The first SQLite without the WAL-reset bug.
 const OLDEST_SQLITE: i32 = 3_051_003;
