@@ -6,5 +6,7 @@ pub mod files;
 pub mod journal;
 #[path = "../src/mail/mod.rs"]
 pub mod mail;
+#[path = "../src/proto/mod.rs"]
+pub mod proto;
 #[path = "../src/store/mod.rs"]
 pub mod store;
