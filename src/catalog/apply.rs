@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Error;
 use super::accounts::{account_added, collected, collects, paused, removed, renamed};
 use super::work::Stage;
-use crate::mail::event::{Event, Kept, Listed, MessageRef, Session, Sighting};
+use super::{quarantine, rescan};
+use crate::mail::event::{Deleting, Event, Kept, Listed, MessageRef, Scanned, Session, Sighting};
 use crate::mail::{AccountId, Fate, Occurrence, Timestamp, ViewVerdict};
 
 /// Where a record lies: pack and ordinal.
@@ -21,11 +22,7 @@ pub(super) fn apply(
 ) -> Result<(), Error> {
     let at = occurrence.at;
     match &occurrence.event {
-        Event::Created { archive, version } => {
-            set(sql, "id", archive)?;
-            set(sql, "created_by", version)?;
-            set(sql, "created_ms", &at.as_millis().to_string())
-        }
+        Event::Created { archive, version } => created(sql, at, archive, version),
         Event::Started { .. } | Event::Stopped { .. } => Ok(()),
         Event::Verified(verified) => {
             let counts = [verified.messages, verified.packs, verified.bytes];
@@ -45,34 +42,50 @@ pub(super) fn apply(
             collected(sql, &sighted.sighting.account, message)
         }
         Event::Session(session) => session_ended(sql, at, session),
-        Event::Scanned(scanned) => {
-            let message = message_number(sql, &scanned.message)?;
-            sql.prepare_cached("UPDATE message SET verdict = ?2 WHERE number = ?1")?
-                .execute(params![message, scanned.verdict.as_str()])?;
-            if scanned.verdict.is_final() {
-                sql.prepare_cached("DELETE FROM work WHERE stage = 'scan' AND message = ?1")?
-                    .execute(params![message])?;
-            }
-            scanned.views.iter().try_for_each(|view| view_scanned(sql, message, view))
-        }
-        Event::Deleting(deleting) => {
-            let account = account_number(sql, &deleting.sighting.account)?;
-            let Listed { uidl, ordinal, listed_bytes } = &deleting.sighting.listed;
-            sql.prepare_cached(
-                "UPDATE sighting SET deleting_ms = ?5, delete_reason = ?6
-                 WHERE account = ?1 AND uidl = ?2 AND ordinal = ?3 AND listed_bytes = ?4 AND gone_ms IS NULL",
-            )?
-            .execute(params![
-                account,
-                uidl.as_bytes(),
-                ordinal,
-                size_or_none(*listed_bytes),
-                at.as_millis(),
-                deleting.reason
-            ])?;
-            Ok(())
-        }
+        Event::Deleting(deleting) => deletion_wanted(sql, at, deleting),
+        Event::Scanned(scanned) => message_scanned(sql, scanned),
+        Event::Quarantined(quarantined) => quarantine::sealed_off(sql, at, quarantined),
+        Event::ReleaseAsked(decision) => quarantine::release_asked(sql, at, decision),
+        Event::Released(decision) => quarantine::released(sql, at, decision),
+        Event::Purged(purged) => quarantine::purged(sql, at, purged),
+        Event::Viewed(reading) => quarantine::was_read(sql, at, "viewed", reading),
+        Event::Exported(reading) => quarantine::was_read(sql, at, "exported", reading),
+        Event::Rescanned(rescanned) => rescan::rescanned(sql, at, rescanned),
     }
+}
+
+fn created(sql: &Connection, at: Timestamp, archive: &str, version: &str) -> Result<(), Error> {
+    set(sql, "id", archive)?;
+    set(sql, "created_by", version)?;
+    set(sql, "created_ms", &at.as_millis().to_string())
+}
+
+fn message_scanned(sql: &Connection, scanned: &Scanned) -> Result<(), Error> {
+    let message = message_number(sql, &scanned.message)?;
+    sql.prepare_cached("UPDATE message SET verdict = ?2 WHERE number = ?1")?
+        .execute(params![message, scanned.verdict.as_str()])?;
+    if scanned.verdict.is_final() {
+        sql.prepare_cached("DELETE FROM work WHERE stage = 'scan' AND message = ?1")?.execute(params![message])?;
+    }
+    scanned.views.iter().try_for_each(|view| view_scanned(sql, message, view))
+}
+
+fn deletion_wanted(sql: &Connection, at: Timestamp, deleting: &Deleting) -> Result<(), Error> {
+    let account = account_number(sql, &deleting.sighting.account)?;
+    let Listed { uidl, ordinal, listed_bytes } = &deleting.sighting.listed;
+    sql.prepare_cached(
+        "UPDATE sighting SET deleting_ms = ?5, delete_reason = ?6
+         WHERE account = ?1 AND uidl = ?2 AND ordinal = ?3 AND listed_bytes = ?4 AND gone_ms IS NULL",
+    )?
+    .execute(params![
+        account,
+        uidl.as_bytes(),
+        ordinal,
+        size_or_none(*listed_bytes),
+        at.as_millis(),
+        deleting.reason
+    ])?;
+    Ok(())
 }
 
 fn message_kept(sql: &Connection, at: Timestamp, kept: &Kept, journal: u64, place: Option<Place>) -> Result<(), Error> {
@@ -235,7 +248,7 @@ pub(super) fn account_number(sql: &Connection, account: &AccountId) -> Result<i6
         .ok_or_else(|| Error::NoAccount(account.to_string()))
 }
 
-fn message_number(sql: &Connection, message: &MessageRef) -> Result<i64, Error> {
+pub(super) fn message_number(sql: &Connection, message: &MessageRef) -> Result<i64, Error> {
     sql.prepare_cached("SELECT number FROM message WHERE id = ?1")?
         .query_row(params![message.id.as_bytes()], |row| row.get(0))
         .optional()?

@@ -71,9 +71,9 @@ impl Catalog {
     fn work_problems(&self) -> Result<Vec<String>, Error> {
         let connection = self.connection();
         let mut statement = connection.prepare(
-            "SELECT number FROM message WHERE
+            "SELECT number FROM message WHERE purged_ms IS NULL AND (
                  ((indexed_ms IS NULL) <> EXISTS (SELECT 1 FROM work WHERE stage = 'index' AND message = number))
-              OR ((verdict IN ('pending', 'error')) > EXISTS (SELECT 1 FROM work WHERE stage = 'scan' AND message = number))",
+              OR ((verdict IN ('pending', 'error')) > EXISTS (SELECT 1 FROM work WHERE stage = 'scan' AND message = number)))",
         )?;
         let rows = statement.query_map(params![], |row| row.get::<_, i64>(0))?;
         rows.map(|number| Ok(format!("message {} is neither done nor due at some stage", number?))).collect()

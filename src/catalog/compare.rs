@@ -7,14 +7,14 @@ use rusqlite::params;
 use super::{Catalog, Error};
 
 /// What is made of events. Numbers are left out where only their order is a fact; so is what stages note for themselves.
-const FACTS: [(&str, &str); 7] = [
+const FACTS: [(&str, &str); 12] = [
     ("archive", "key, value"),
     (
         "account",
         "id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, listed, paused_ms, removed_ms, \
          former, multidrop",
     ),
-    ("message", "number, id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal, verdict"),
+    ("message", "number, id, nonce, header, size_bytes, kept_ms, pack, ordinal, journal, verdict, purged_ms"),
     (
         "sighting",
         "number, account, uidl, ordinal, listed_bytes, fate, message, seen_ms, fate_ms, reason, attempts, \
@@ -27,6 +27,11 @@ const FACTS: [(&str, &str); 7] = [
         "number, message, view, blob, size_bytes, verdict, detail, engine, signatures, transport, scanned_ms, \
          duration_ms",
     ),
+    ("quarantine", "number, blob, size_bytes, signature, state, since_ms, changed_ms, asked_ms, asked_by, asked_why"),
+    ("occurrence", "item, message"),
+    ("release", "number, item, signature, at_ms, reason, decider, asked_by"),
+    ("reading", "number, message, kind, what, reader, at_ms, reason"),
+    ("rescanned", "number, why, signature_set, began_ms, ended_ms, messages, parts, changed, infected"),
 ];
 
 /// Where records lie: sealing and signing, which go on all the time, add to these.

@@ -20,6 +20,8 @@ pub struct MessageRow {
     pub verdict: Verdict,
     pub indexed: Option<Timestamp>,
     pub summary: Summary,
+    /// Since when its octets are destroyed.
+    pub purged: Option<Timestamp>,
 }
 
 /// What lists show of a message, read from its octets when it was indexed.
@@ -58,8 +60,8 @@ pub type VerdictRow = ViewVerdict;
 impl MessageRow {
     pub(super) const COLUMNS: &'static str = "message.number, message.id, message.nonce, message.size_bytes, \
         message.kept_ms, message.pack, message.ordinal, message.journal, message.verdict, message.indexed_ms, message.date_ms, \
-        message.from_line, message.to_line, message.subject, message.attachments";
-    pub(super) const WIDTH: usize = 15;
+        message.from_line, message.to_line, message.subject, message.attachments, message.purged_ms";
+    pub(super) const WIDTH: usize = 16;
 
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         let attachments: String = row.get(14)?;
@@ -79,6 +81,7 @@ impl MessageRow {
                 subject: row.get(13)?,
                 attachments: serde_json::from_str(&attachments).map_err(|error| unreadable(14, error))?,
             },
+            purged: row.get::<_, Option<i64>>(15)?.map(Timestamp::from_millis),
         })
     }
 }
@@ -196,7 +199,10 @@ impl Catalog {
     /// How many messages have been indexed.
     pub fn indexed_count(&self) -> Result<u64, Error> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT count(*) FROM message WHERE indexed_ms IS NOT NULL")?;
+        // Counted by what is missing: that is an index of few entries.
+        let mut statement = connection.prepare_cached(
+            "SELECT (SELECT count(*) FROM message) - (SELECT count(*) FROM message WHERE indexed_ms IS NULL)",
+        )?;
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
@@ -210,7 +216,12 @@ impl Catalog {
     /// How many messages have each verdict, those that none has left out.
     pub fn verdict_counts(&self) -> Result<Vec<(Verdict, u64)>, Error> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT verdict, count(*) FROM message GROUP BY verdict")?;
+        // The clean ones are those that are left: they stand in no index.
+        let mut statement = connection.prepare_cached(
+            "WITH other AS (SELECT verdict, count(*) AS messages FROM message WHERE verdict <> 'clean' GROUP BY verdict),
+                  clean AS (SELECT (SELECT count(*) FROM message) - (SELECT coalesce(sum(messages), 0) FROM other) AS messages)
+             SELECT 'clean', messages FROM clean WHERE messages > 0 UNION ALL SELECT verdict, messages FROM other",
+        )?;
         let rows = statement.query_map([], |row| Ok((word(row, 0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -14,12 +14,13 @@ pub struct Catalog {
     connection: Mutex<Connection>,
 }
 
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../schemas/catalog/0001_spine.sql"),
     include_str!("../../schemas/catalog/0002_ground.sql"),
     include_str!("../../schemas/catalog/0003_marks.sql"),
     include_str!("../../schemas/catalog/0004_dialog.sql"),
     include_str!("../../schemas/catalog/0005_accounts.sql"),
+    include_str!("../../schemas/catalog/0006_scanning.sql"),
 ];
 
 /// Another process holds the write lock for one group commit at a time.

@@ -100,7 +100,7 @@ impl Catalog {
     /// What is stuck gets another round of tries: the program that starts may be a better one.
     pub fn retry_stuck(&self, now: Timestamp) -> Result<(), Error> {
         self.connection().execute(
-            "UPDATE work SET stuck = 0, attempts = 0, due_ms = ?1 WHERE stuck = 1",
+            "UPDATE work SET stuck = 0, attempts = 0, due_ms = ?1 WHERE stage IN ('scan', 'index') AND stuck = 1",
             params![now.as_millis()],
         )?;
         Ok(())
@@ -146,7 +146,7 @@ impl Catalog {
         let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         sql.execute("UPDATE message SET indexed_ms = NULL", [])?;
         sql.execute(
-            "INSERT OR REPLACE INTO work (stage, message, due_ms) SELECT 'index', number, ?1 FROM message",
+            "INSERT OR REPLACE INTO work (stage, message, due_ms) SELECT 'index', number, ?1 FROM message WHERE purged_ms IS NULL",
             params![now.as_millis()],
         )?;
         Ok(sql.commit()?)

@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::mail::event::{AccountAdded, MessageRef};
+use crate::mail::event::{AccountAdded, MessageRef, Rescanned, Session, Verified};
 use crate::mail::{AccountId, BlobId, Event, Hasher, Nonce, Occurrence, Timestamp};
 
 /// C2SP tlog-tiles gives an entry's length 16 bits, so a leaf is shorter than this.
@@ -95,34 +95,34 @@ fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
         Event::AccountRenamed { account, .. } => of_account("account_renamed", account),
         Event::AccountRemoved { account } => of_account("account_removed", account),
         Event::AccountMultidrop { account, .. } => of_account("account_multidrop", account),
-        Event::Kept(kept) => about("kept", &kept.message, json!(kept.sighting.account)),
+        Event::Kept(kept) => met("kept", &kept.message, &kept.sighting.account),
         Event::Sighted(sighted) => {
-            let mut fields = about("sighted", &sighted.message, json!(sighted.sighting.account));
+            let mut fields = met("sighted", &sighted.message, &sighted.sighting.account);
             if sighted.by_header {
                 fields.push(("by_header", json!(true)));
             }
             fields
         }
-        Event::Deleting(deleting) => about("deleting", &deleting.message, json!(deleting.sighting.account)),
-        Event::Session(session) => vec![
-            ("kind", json!("session")),
-            ("account", json!(session.account)),
-            ("counts", json!(sorted(json!(session.counts)))),
-            ("failed", json!(session.error.is_some())),
-        ],
-        Event::Scanned(scanned) => vec![
-            ("kind", json!("scanned")),
-            ("blob", json!(Commitment::of_message(&scanned.message).to_string())),
-            ("verdict", json!(scanned.verdict)),
-        ],
-        Event::Verified(verified) => vec![
-            ("kind", json!("verified")),
-            ("bytes", json!(verified.bytes)),
-            ("damaged", json!(verified.damage.len())),
-            ("messages", json!(verified.messages)),
-            ("packs", json!(verified.packs)),
-            ("scope", json!(verified.scope)),
-        ],
+        Event::Deleting(deleting) => met("deleting", &deleting.message, &deleting.sighting.account),
+        Event::Session(session) => of_session(session),
+        Event::Scanned(scanned) => {
+            let mut fields = about("scanned", &scanned.message);
+            fields.push(("verdict", json!(scanned.verdict)));
+            fields
+        }
+        Event::Quarantined(quarantined) => {
+            let mut fields = about("quarantined", &quarantined.message);
+            fields.push(("items", json!(quarantined.items.len())));
+            fields
+        }
+        // A part has no commitment of its own, so that nobody can tell from leaves which messages have one in common.
+        Event::ReleaseAsked(_) => vec![("kind", json!("release_asked"))],
+        Event::Released(_) => vec![("kind", json!("released"))],
+        Event::Purged(purged) => about("purged", &purged.message),
+        Event::Viewed(reading) => about("viewed", &reading.message),
+        Event::Exported(reading) => about("exported", &reading.message),
+        Event::Rescanned(rescanned) => of_rescan(rescanned),
+        Event::Verified(verified) => of_check(verified),
         Event::Drilled(drilled) => vec![
             ("kind", json!("drilled")),
             ("different", json!(drilled.differences.len())),
@@ -132,12 +132,49 @@ fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
     fields.into_iter().collect()
 }
 
-fn of_account(kind: &str, account: &AccountId) -> Vec<(&'static str, Value)> {
+fn of_session(session: &Session) -> Fields {
+    vec![
+        ("kind", json!("session")),
+        ("account", json!(session.account)),
+        ("counts", json!(sorted(json!(session.counts)))),
+        ("failed", json!(session.error.is_some())),
+    ]
+}
+
+fn of_check(verified: &Verified) -> Fields {
+    vec![
+        ("kind", json!("verified")),
+        ("bytes", json!(verified.bytes)),
+        ("damaged", json!(verified.damage.len())),
+        ("messages", json!(verified.messages)),
+        ("packs", json!(verified.packs)),
+        ("scope", json!(verified.scope)),
+    ]
+}
+
+fn of_rescan(rescanned: &Rescanned) -> Fields {
+    vec![
+        ("kind", json!("rescanned")),
+        ("changed", json!(rescanned.changed)),
+        ("infected", json!(rescanned.infected)),
+        ("messages", json!(rescanned.messages)),
+    ]
+}
+
+type Fields = Vec<(&'static str, Value)>;
+
+fn of_account(kind: &str, account: &AccountId) -> Fields {
     vec![("kind", json!(kind)), ("account", json!(account))]
 }
 
-fn about(kind: &str, message: &MessageRef, account: Value) -> Vec<(&'static str, Value)> {
-    vec![("kind", json!(kind)), ("account", account), ("blob", json!(Commitment::of_message(message).to_string()))]
+fn about(kind: &str, message: &MessageRef) -> Fields {
+    vec![("kind", json!(kind)), ("blob", json!(Commitment::of_message(message).to_string()))]
+}
+
+fn met(kind: &str, message: &MessageRef, account: &AccountId) -> Fields {
+    let mut fields = about(kind, message);
+    fields.push(("account", json!(account)));
+    fields
 }
 
 /// Whatever order the JSON library keeps keys in, a leaf has them sorted.

@@ -6,8 +6,8 @@ use poplar::archive::{Archive, Depth, Pace};
 use poplar::catalog::{Catalog, Told};
 use poplar::journal::Entry;
 use poplar::mail::event::{
-    AccountAdded, Deleting, Drilled, Event, Kept, Listed, MessageRef, Missed, Scanned, Session, SessionCounts, Sighted,
-    Sighting, Uidl, Verified,
+    AccountAdded, Decision, Deleting, Drilled, Event, Item, Kept, Listed, MessageRef, Missed, Purged, Quarantined,
+    Reading, Rescanned, Scanned, Session, SessionCounts, Sighted, Sighting, Uidl, Verified,
 };
 use poplar::mail::{AccountId, BlobId, Clock, Fate, Nonce, Occurrence, Timestamp, Verdict, ViewVerdict};
 use poplar::store::{Append, Writer};
@@ -133,6 +133,11 @@ fn every_kind() -> Vec<Event> {
     let listed = Listed { uidl: Uidl::new("u 1"), ordinal: 0, listed_bytes: Some(6) };
     let sighting = Sighting { account, listed: listed.clone() };
     let words = |text: &str| text.to_owned();
+    let signature = words("A-Signature");
+    let item = Item { blob: message.id, size_bytes: 6, signature: signature.clone() };
+    let decision =
+        Decision { blob: message.id, signature, reason: words("a false alarm"), by: words("ana"), asked_by: None };
+    let reading = Reading { message, what: words("part 1"), by: words("ana"), reason: Some(words("for the lab")) };
     vec![
         Event::Created { archive: words("01"), version: words("0.1.0") },
         Event::Started { version: words("0.1.0") },
@@ -174,6 +179,21 @@ fn every_kind() -> Vec<Event> {
                 scanned: Timestamp::from_millis(0),
                 duration_ms: 1,
             }],
+        }),
+        Event::Quarantined(Quarantined { message, items: vec![item] }),
+        Event::ReleaseAsked(decision.clone()),
+        Event::Released(Decision { asked_by: Some(words("ben")), ..decision }),
+        Event::Purged(Purged { message, pack: 1, ordinal: 2, reason: words("no use"), by: words("ana") }),
+        Event::Viewed(reading.clone()),
+        Event::Exported(reading),
+        Event::Rescanned(Rescanned {
+            why: words("new signatures"),
+            signature_set: words("ab"),
+            began: Timestamp::from_millis(0),
+            messages: 1,
+            parts: 2,
+            changed: 1,
+            infected: 1,
         }),
         Event::Deleting(Deleting { message, sighting, reason: words("delete") }),
         Event::Verified(Verified {

@@ -19,6 +19,10 @@ enum Happening {
     Arrives { message: u8, account: u8, line: Line },
     Polled { account: u8, missed: Vec<(Line, Fate)>, gone: Vec<Line>, absent: Vec<Line>, error: bool, listed: u64 },
     Scanned { message: u8, verdict: Verdict, views: u8 },
+    Quarantined { message: u8, part: u8, signature: u8 },
+    Decided { part: u8, signature: u8, is_release: bool },
+    Read { message: u8, is_export: bool },
+    Rescanned { set: u8 },
     Deleting { message: u8, account: u8, line: Line },
     Changed { account: u8, how: Change },
     Verified { damage: bool },
@@ -77,6 +81,12 @@ fn happening() -> impl Strategy<Value = Happening> {
         ),
         4 => (0..6_u8, select(&VERDICTS[..]), 0..4_u8)
             .prop_map(|(message, verdict, views)| Happening::Scanned { message, verdict, views }),
+        4 => (0..6_u8, 0..3_u8, 0..2_u8)
+            .prop_map(|(message, part, signature)| Happening::Quarantined { message, part, signature }),
+        3 => (0..3_u8, 0..2_u8, any::<bool>())
+            .prop_map(|(part, signature, is_release)| Happening::Decided { part, signature, is_release }),
+        1 => (0..6_u8, any::<bool>()).prop_map(|(message, is_export)| Happening::Read { message, is_export }),
+        1 => (0..2_u8).prop_map(|set| Happening::Rescanned { set }),
         3 => (0..6_u8, 0..2_u8, line()).prop_map(|(message, account, line)| Happening::Deleting { message, account, line }),
         3 => (0..2_u8, change_of_account()).prop_map(|(account, how)| Happening::Changed { account, how }),
         1 => any::<bool>().prop_map(|damage| Happening::Verified { damage }),
@@ -133,12 +143,31 @@ fn happen(life: &mut Life, happening: &Happening) {
             absent: absent.iter().map(listed_line).collect(),
             error: error.then(|| "the line is cut".to_owned()),
         }),
-        // What has its final verdict is not scanned any more.
-        Happening::Scanned { message, .. } if is_judged(life, *message) => return,
+        // A last word stands until there is another.
+        Happening::Scanned { message, verdict, .. } if !verdict.is_final() && is_judged(life, *message) => return,
         Happening::Scanned { message, verdict, views } => Event::Scanned(Scanned {
             message: named(life, *message),
             verdict: *verdict,
             views: (0..*views).map(|view| view_verdict(view, *verdict)).collect(),
+        }),
+        Happening::Quarantined { message, part, signature } => Event::Quarantined(Quarantined {
+            message: named(life, *message),
+            items: vec![Item { blob: BlobId::of(&[*part]), size_bytes: 1, signature: format!("Virus {signature}") }],
+        }),
+        Happening::Decided { part, signature, is_release } => decided(*part, *signature, *is_release),
+        Happening::Read { message, is_export } => {
+            let (message, what, by) = (named(life, *message), "part 1".to_owned(), "ana".to_owned());
+            let reading = Reading { message, what, by, reason: is_export.then(|| "for the lab".to_owned()) };
+            if *is_export { Event::Exported(reading) } else { Event::Viewed(reading) }
+        }
+        Happening::Rescanned { set } => Event::Rescanned(Rescanned {
+            why: "new signatures".to_owned(),
+            signature_set: format!("set {set}"),
+            began: Timestamp::from_millis(5),
+            messages: 3,
+            parts: 4,
+            changed: 1,
+            infected: 0,
         }),
         Happening::Deleting { message, account, line } => Event::Deleting(Deleting {
             message: named(life, *message),
@@ -157,6 +186,17 @@ fn happen(life: &mut Life, happening: &Happening) {
         Happening::Stopped => Event::Stopped { version: "2".to_owned() },
     };
     life.tell(event);
+}
+
+fn decided(part: u8, signature: u8, is_release: bool) -> Event {
+    let decision = Decision {
+        blob: BlobId::of(&[part]),
+        signature: format!("Virus {signature}"),
+        reason: "a false alarm".to_owned(),
+        by: "ben".to_owned(),
+        asked_by: is_release.then(|| "ana".to_owned()),
+    };
+    if is_release { Event::Released(decision) } else { Event::ReleaseAsked(decision) }
 }
 
 fn changed(account: AccountId, how: Change) -> Event {
@@ -234,6 +274,10 @@ fn eventful() -> Life {
         happen(&mut life, &Happening::Arrives { message, account: 1, line: Line { uidl: message, ..line } });
     }
     happen(&mut life, &Happening::Scanned { message: 0, verdict: Verdict::Infected, views: 3 });
+    happen(&mut life, &Happening::Quarantined { message: 0, part: 1, signature: 0 });
+    happen(&mut life, &Happening::Decided { part: 1, signature: 0, is_release: true });
+    happen(&mut life, &Happening::Read { message: 0, is_export: true });
+    happen(&mut life, &Happening::Rescanned { set: 0 });
     happen(&mut life, &Happening::Deleting { message: 1, account: 1, line });
     let missed = vec![(Line { uidl: 9, ..line }, Fate::Oversize)];
     let polled = Happening::Polled { account: 1, missed, gone: vec![line], absent: vec![], error: true, listed: 7 };

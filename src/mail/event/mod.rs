@@ -2,9 +2,13 @@
 //! record in a pack, as a leaf without personal content in the journal, and as facts in the catalog. The catalog is
 //! rebuilt from the records by the very function that wrote it.
 
+mod quarantine;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use quarantine::{Decision, Item, Purged, Quarantined, Reading, Rescanned};
 
 use super::{AccountId, BlobId, Fate, Nonce, Timestamp, Verdict, ViewVerdict};
 
@@ -56,6 +60,15 @@ pub enum Event {
     Sighted(Sighted),
     Session(Session),
     Scanned(Scanned),
+    Quarantined(Quarantined),
+    /// A first person wants it let out; a second has to agree.
+    ReleaseAsked(Decision),
+    /// Ordinary readers get it again.
+    Released(Decision),
+    Purged(Purged),
+    Viewed(Reading),
+    Exported(Reading),
+    Rescanned(Rescanned),
     /// A DELE is about to be sent. Whether it took effect, a later [`Session`] says.
     Deleting(Deleting),
     Verified(Verified),
