@@ -48,18 +48,8 @@ pub struct LineShown {
 pub struct SessionShown {
     pub started: String,
     pub ended: String,
-    pub listed: u64,
-    /// In the archive before this session.
-    pub known: u64,
-    pub kept: u64,
-    pub duplicates: u64,
-    pub oversize: u64,
-    pub failed: u64,
-    pub deferred: u64,
-    /// Listed before, never fetched, and not listed any more.
-    pub vanished: u64,
-    pub deleted: u64,
-    pub bytes: u64,
+    #[serde(flatten)]
+    pub counts: SessionCounts,
     /// Whether every listed message has a fate.
     pub adds_up: bool,
     pub error: Option<String>,
@@ -101,23 +91,11 @@ impl From<Line> for LineShown {
 
 impl From<SessionRow> for SessionShown {
     fn from(session: SessionRow) -> Self {
-        let counts = session.counts;
-        let SessionCounts { listed, known, kept, duplicates, oversize, failed, deferred, vanished, deleted, bytes } =
-            counts;
         Self {
             started: session.started.to_string(),
             ended: session.ended.to_string(),
-            listed,
-            known,
-            kept,
-            duplicates,
-            oversize,
-            failed,
-            deferred,
-            vanished,
-            deleted,
-            bytes,
-            adds_up: session.error.is_some() || counts.add_up(),
+            counts: session.counts,
+            adds_up: session.error.is_some() || session.counts.add_up(),
             error: session.error,
         }
     }

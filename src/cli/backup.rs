@@ -2,10 +2,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use indicatif::ProgressBar;
 
 use super::outcome::{complain, print, print_json};
-use super::screen::{Bar, count, messages, packs, size, tame};
+use super::screen::{Bar, Checked, count, messages, packs, size, tame};
 use super::{Code, Context};
 use crate::archive::{Damage, Depth, Pace};
 use crate::daemon::Progress;
@@ -29,16 +28,13 @@ impl Backup {
         Reserve::of(&config).make_way();
         let progress = Arc::new(Progress::default());
         let bar = Bar::follow(progress.clone(), "packs", context.draws());
-        let checked = if context.draws() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        let mut follow = |done, all| {
-            checked.set_length(all);
-            checked.set_position(done);
-        };
+        let checked = Checked::new(context.draws());
+        let mut follow = checked.follow();
         let mut pace = Pace::new(None, &mut follow);
         let clock = context.clock.clone();
         let outcome = backup::backup(&config, &self.folder, depth(self.verify), clock, &progress, &mut pace);
         drop(bar);
-        checked.finish_and_clear();
+        drop(checked);
         let outcome = outcome?;
         if context.json {
             print_json(&outcome)?;

@@ -74,15 +74,15 @@ fn introduction(sample: &Sample) -> String {
 
 fn code(sample: &Sample, outcome: &Outcome) -> Code {
     let code = fetch::code(outcome, false);
-    let archived: u64 = outcome.accounts.iter().map(|account| account.kept + account.duplicates).sum();
+    let archived: u64 = outcome.accounts.iter().map(|account| account.counts.kept + account.counts.duplicates).sum();
     if archived == sample.messages() as u64 { code } else { Code::Failed }
 }
 
 fn summary(archive: &Archive, status: &Status, outcome: &Outcome) -> anyhow::Result<String> {
     let paint = Paint::stdout();
     let label = |word: &str| paint.bold(&format!("{word:<12}"));
-    let listed: u64 = outcome.accounts.iter().map(|account| account.listed).sum();
-    let duplicates: u64 = outcome.accounts.iter().map(|account| account.duplicates).sum();
+    let listed: u64 = outcome.accounts.iter().map(|account| account.counts.listed).sum();
+    let duplicates: u64 = outcome.accounts.iter().map(|account| account.counts.duplicates).sum();
     let scanned: Vec<String> =
         status.verdicts.iter().map(|(verdict, number)| format!("{number} {}", paint.verdict(*verdict))).collect();
     let infected = find(archive, "is:infected")?;

@@ -103,13 +103,14 @@ fn told(outcome: &Outcome) -> String {
 }
 
 fn row(account: &AccountOutcome) -> Vec<String> {
+    let counts = &account.counts;
     let rest = [
-        ("duplicate", account.duplicates),
-        ("oversize", account.oversize),
-        ("failed", account.failed),
-        ("deferred", account.deferred),
-        ("vanished", account.vanished),
-        ("deleted at the server", account.deleted),
+        ("duplicate", counts.duplicates),
+        ("oversize", counts.oversize),
+        ("failed", counts.failed),
+        ("deferred", counts.deferred),
+        ("vanished", counts.vanished),
+        ("deleted at the server", counts.deleted),
     ];
     let mut notes: Vec<String> = rest.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}")).collect();
     if account.error.is_some() {
@@ -117,10 +118,10 @@ fn row(account: &AccountOutcome) -> Vec<String> {
     }
     vec![
         tame(&account.account),
-        count(account.listed),
+        count(counts.listed),
         count(account.new),
-        count(account.kept),
-        size(account.bytes),
+        count(counts.kept),
+        size(counts.bytes),
         format!("{:.1} s", account.seconds),
         notes.join(", "),
     ]

@@ -84,16 +84,17 @@ fn sessions(ledger: &LedgerShown) -> String {
 }
 
 fn row(session: &SessionShown) -> Vec<String> {
+    let told = &session.counts;
     let counts = [
-        session.listed,
-        session.known,
-        session.kept,
-        session.duplicates,
-        session.oversize,
-        session.failed,
-        session.deferred,
-        session.vanished,
-        session.deleted,
+        told.listed,
+        told.known,
+        told.kept,
+        told.duplicates,
+        told.oversize,
+        told.failed,
+        told.deferred,
+        told.vanished,
+        told.deleted,
     ];
     let mut row = vec![minute(&session.ended)];
     row.extend(counts.map(count));

@@ -2,11 +2,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use indicatif::ProgressBar;
 
 use super::backup::{complain_of, depth};
 use super::outcome::{complain, print, print_json};
-use super::screen::{Bar, count, messages, packs, size};
+use super::screen::{Bar, Checked, count, messages, packs, size};
 use super::{Code, Context};
 use crate::archive::Pace;
 use crate::daemon::Progress;
@@ -27,18 +26,15 @@ impl Restore {
         let config = context.config()?.config;
         let progress = Arc::new(Progress::default());
         let bar = Bar::follow(progress.clone(), "restoring", context.draws());
-        let checked = if context.draws() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-        let mut follow = |done, all| {
-            checked.set_length(all);
-            checked.set_position(done);
-        };
+        let checked = Checked::new(context.draws());
+        let mut follow = checked.follow();
         let mut pace = Pace::new(None, &mut follow);
         let depth = depth(self.verify);
         let outcome = super::runtime()?.block_on(async {
             restore::restore(&config, &self.folder, depth, context.clock.clone(), &progress, &mut pace).await
         });
         drop(bar);
-        checked.finish_and_clear();
+        drop(checked);
         let outcome = outcome?;
         if context.json {
             print_json(&outcome)?;

@@ -171,6 +171,31 @@ impl Drop for Bar {
     }
 }
 
+/// A bar on stderr for what a check has read, until it is dropped.
+pub(super) struct Checked(ProgressBar);
+
+impl Checked {
+    /// Draws nothing unless `draws`.
+    pub(super) fn new(draws: bool) -> Self {
+        Self(if draws { ProgressBar::new(0) } else { ProgressBar::hidden() })
+    }
+
+    /// Takes what [`crate::archive::Pace`] tells: octets done, and all.
+    pub(super) fn follow(&self) -> impl FnMut(u64, u64) + use<> {
+        let bar = self.0.clone();
+        move |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A line on stderr that shows that something is waited for, until it is dropped.
 pub(super) struct Waiting(ProgressBar);
 

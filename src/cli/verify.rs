@@ -1,8 +1,7 @@
 use clap::Args;
-use indicatif::ProgressBar;
 
 use super::outcome::{complain, print, print_json};
-use super::screen::{count, messages, packs, size, tame};
+use super::screen::{Checked, count, messages, packs, size, tame};
 use super::{Code, Context};
 use crate::archive::{Depth, Pace};
 use crate::config::parse_size;
@@ -20,14 +19,10 @@ pub(super) struct Verify {
 impl Verify {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<Code> {
         let archive = context.archive()?;
-        let bar = if context.draws() { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let bar = Checked::new(context.draws());
         let depth = if self.quick { Depth::Quick } else { Depth::Full };
-        let mut progress = |done, all| {
-            bar.set_length(all);
-            bar.set_position(done);
-        };
-        let report = archive.verify(depth, &mut Pace::new(self.rate, &mut progress));
-        bar.finish_and_clear();
+        let report = archive.verify(depth, &mut Pace::new(self.rate, &mut bar.follow()));
+        drop(bar);
         if context.json {
             print_json(&report)?;
         } else {

@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
-pub use account::{Account, AfterArchive, Auth, DeleteWhen, TlsMode};
+pub use crate::mail::Auth;
+pub use account::{Account, AfterArchive, DeleteWhen, TlsMode};
 pub use edit::{EditError, NewAccount, NewLogin, add_account, remove_account, rename_account, save};
 pub use environment::Environment;
 pub use error::{Error, Fault};

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::fetch::Context;
-use super::owner::{Options, Stages};
-use super::requests::{self, Ask, Turn};
+use super::owner::{Options, Owner, Stages};
+use super::requests::{self, Ask};
 use crate::archive::{AccountState, AccountStatus};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Account, AfterArchive, Config, TlsMode};
@@ -107,13 +107,9 @@ pub fn check(config: &Config, job: &Job) -> Result<(), Error> {
 pub async fn change(config: &Config, job: Job, clock: Clock, stop: watch::Receiver<bool>) -> anyhow::Result<Outcome> {
     check(config, &job)?;
     let options = Options { stages: Stages::KeepOnly, allow_freshclam: false };
-    let owner = match requests::own_or_ask(config, &options, &clock, &Ask::Account(job.clone()), &stop).await? {
-        Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
-        Turn::Owner(owner) => owner,
-    };
-    let outcome = Context::of(&owner).change_account(&job).await;
-    owner.close().await?;
-    Ok(outcome?)
+    let ask = Ask::Account(job.clone());
+    let work = async |owner: &Owner| Ok(Context::of(owner).change_account(&job).await?);
+    requests::own_or_ask(config, &options, &clock, &ask, &stop, work).await
 }
 
 impl Context {

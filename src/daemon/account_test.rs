@@ -1,18 +1,17 @@
 //! Logs in to an account's server, looks around, and leaves without having changed anything.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::catalog::Catalog;
+use crate::catalog::{self, Catalog};
 use crate::config::{Account, AfterArchive};
 use crate::mail::Clock;
-use crate::net::pop3::{self, Deadlines, Listing, Session};
+use crate::net::pop3::{Deadlines, Listing, Session};
 use crate::net::tls::CertFacts;
-use crate::pipeline::{AccessTokens, way_in};
+use crate::pipeline::{AccessTokens, Outlook, way_in};
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -106,35 +105,21 @@ async fn look(account: &Account, data_dir: &Path, deadlines: &Deadlines, tested:
     drop(session.quit().await);
     tested.messages = listing.messages.len() as u64;
     tested.bytes = listing.messages.iter().filter_map(|listed| listed.size_bytes).sum();
-    tested.next = Some(next(account, data_dir, &listing)?);
+    tested.next = Some(next(account, data_dir, &listing).map_err(|error| error.to_string())?);
     Ok(())
 }
 
-/// What a poll would do now, in a sentence. Which messages are new is judged by their unique-ids alone.
-fn next(account: &Account, data_dir: &Path, listing: &Listing) -> Result<String, String> {
-    let archived = archived(account, data_dir).map_err(|error| error.to_string())?;
-    let is_new = |listed: &&pop3::Listed| !archived.contains(&listed.uid);
-    let is_oversize = |listed: &pop3::Listed| listed.size_bytes.is_some_and(|bytes| bytes > account.max_message_bytes);
-    let new = listing.messages.iter().filter(is_new).count();
-    let oversize = listing.messages.iter().filter(is_new).filter(|listed| is_oversize(listed)).count();
+/// What a poll would do now, in a sentence.
+fn next(account: &Account, data_dir: &Path, listing: &Listing) -> Result<String, catalog::Error> {
+    let catalog = Catalog::beside(data_dir)?;
+    let Outlook { new, oversize } = Outlook::of(catalog.as_ref(), account, &listing.messages, Clock::system().now())?;
     let rest = match account.after_archive {
         AfterArchive::Keep => "and leave all on the server",
         AfterArchive::Delete => "and delete on the server what is archived, as after_archive says",
         AfterArchive::DeleteAfter(_) => "and delete on the server what was archived long enough ago",
     };
-    let noun = if new - oversize == 1 { "message" } else { "messages" };
+    let noun = if new == 1 { "message" } else { "messages" };
     let left =
         if oversize > 0 { format!(" ({oversize} more are larger than max_message_bytes)") } else { String::new() };
-    Ok(format!("a poll would fetch {} new {noun} of {}{left} {rest}", new - oversize, listing.messages.len()))
-}
-
-fn archived(account: &Account, data_dir: &Path) -> Result<HashSet<Vec<u8>>, crate::catalog::Error> {
-    let Some(catalog) = Catalog::beside(data_dir)? else { return Ok(HashSet::new()) };
-    let Some(known) = catalog.account(&account.name)? else { return Ok(HashSet::new()) };
-    let lines = catalog.known(&known.id)?;
-    Ok(lines
-        .into_iter()
-        .filter(|line| line.archived.is_some())
-        .map(|line| line.listed.uidl.as_bytes().to_vec())
-        .collect())
+    Ok(format!("a poll would fetch {new} new {noun} of {}{left} {rest}", listing.messages.len()))
 }

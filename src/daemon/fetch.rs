@@ -16,6 +16,7 @@ use super::roster::Roster;
 use crate::catalog::{Backlog, Stage};
 use crate::config::{Account, Config};
 use crate::mail::Clock;
+use crate::mail::event::SessionCounts;
 use crate::pipeline::{self, Door, Fetched, Holds, IndexTrouble, Progress, Scanner, ScannerState};
 
 /// What became of a fetch: one line an account.
@@ -46,25 +47,11 @@ pub struct Left {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct AccountOutcome {
     pub account: String,
-    /// Messages in the server's listing.
-    pub listed: u64,
-    /// In the archive before.
-    pub known: u64,
+    #[serde(flatten)]
+    pub counts: SessionCounts,
     pub new: u64,
-    pub kept: u64,
-    /// New in the listing, but the archive holds their octets already.
-    pub duplicates: u64,
-    /// Larger than `max_message_bytes`; they stay on the server.
-    pub oversize: u64,
-    /// The server would not hand them out.
-    pub failed: u64,
-    /// Not fetched yet: the session ended before, or they wait after a failure.
-    pub deferred: u64,
-    /// Listed before, never fetched, and not listed any more.
-    pub vanished: u64,
-    pub deleted: u64,
-    /// Octets of messages received.
-    pub bytes: u64,
+    /// Whether every listed message has a fate.
+    pub adds_up: bool,
     /// From the first connection to the last receipt.
     pub seconds: f64,
     pub error: Option<String>,
@@ -87,7 +74,7 @@ impl Outcome {
 impl AccountOutcome {
     /// A session of which nothing is known but that it failed.
     fn failed(account: String, error: &dyn std::fmt::Display) -> Self {
-        Self { account, error: Some(error.to_string()), ..Self::default() }
+        Self { account, adds_up: true, error: Some(error.to_string()), ..Self::default() }
     }
 }
 
@@ -96,17 +83,9 @@ impl From<Fetched> for AccountOutcome {
         let counts = fetched.counts;
         Self {
             account: fetched.account,
-            listed: counts.listed,
-            known: counts.known,
+            counts,
             new: counts.new_messages(),
-            kept: counts.kept,
-            duplicates: counts.duplicates,
-            oversize: counts.oversize,
-            failed: counts.failed,
-            deferred: counts.deferred,
-            vanished: counts.vanished,
-            deleted: counts.deleted,
-            bytes: counts.bytes,
+            adds_up: fetched.error.is_some() || counts.add_up(),
             seconds: fetched.seconds,
             paused: matches!(fetched.error, Some(pipeline::Error::NoRoom(_))),
             error: fetched.error.map(|error| error.to_string()),
@@ -133,17 +112,13 @@ pub async fn fetch(
 ) -> anyhow::Result<Outcome> {
     let names: Vec<String> = job.accounts.iter().map(|account| account.name.clone()).collect();
     let ask = requests::Ask::Fetch { accounts: names, wait_ms: requests::Ask::wait_ms(job.wait) };
-    let owner = match requests::own_or_ask(config, options, &clock, &ask, &stop).await? {
-        requests::Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
-        requests::Turn::Owner(owner) => owner,
-    };
-    let serving = requests::Serving::start(&owner, Arc::new(config.clone()), stop.clone())?;
-    let context = Context::of(&owner);
-    let outcome = context.fetch(&job, &progress, stop).await;
-    serving.finish().await;
-    drop(context);
-    owner.close().await?;
-    outcome
+    requests::own_or_ask(config, options, &clock, &ask, &stop, async |owner| {
+        let serving = requests::Serving::start(owner, Arc::new(config.clone()), stop.clone())?;
+        let outcome = Context::of(owner).fetch(&job, &progress, stop.clone()).await;
+        serving.finish().await;
+        outcome
+    })
+    .await
 }
 
 /// What a fetch needs of the owner.

@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinHandle};
 
 use super::fetch::{Context, Left};
 use super::owner::Options;
-use super::requests::{self, Ask, Turn};
+use super::requests::{self, Ask};
 use crate::config::Config;
 use crate::mail::Clock;
 use crate::pipeline::{Imported, Progress, Shortage};
@@ -59,17 +59,13 @@ pub async fn import(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Outcome> {
     let ask = Ask::Import { account: job.account.clone(), paths: job.paths.clone(), wait_ms: Ask::wait_ms(job.wait) };
-    let owner = match requests::own_or_ask(config, options, &clock, &ask, &stop).await? {
-        Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
-        Turn::Owner(owner) => owner,
-    };
-    let serving = requests::Serving::start(&owner, Arc::new(config.clone()), stop.clone())?;
-    let context = Context::of(&owner);
-    let outcome = context.import(job, progress, stop).await;
-    serving.finish().await;
-    drop(context);
-    owner.close().await?;
-    outcome
+    requests::own_or_ask(config, options, &clock, &ask, &stop, async |owner| {
+        let serving = requests::Serving::start(owner, Arc::new(config.clone()), stop.clone())?;
+        let outcome = Context::of(owner).import(job, progress, stop.clone()).await;
+        serving.finish().await;
+        outcome
+    })
+    .await
 }
 
 const REPORT: Duration = Duration::from_millis(20);

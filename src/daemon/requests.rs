@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -51,7 +52,7 @@ enum Answer {
 }
 
 /// Whose turn it is to do what a command wants.
-pub(super) enum Turn {
+enum Turn {
     /// This process owns the archive now.
     Owner(Box<Owner>),
     /// The owner has done it.
@@ -64,9 +65,27 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// How often the work on a request is begun: an owner that ends may have ended because of it.
 const TRIES: u32 = 2;
 
-/// Takes the archive; if another process has it, asks that one and waits for its answer. Should it end without one,
-/// it is this process's turn after all. Given up when told to stop, or when the owner gives no sign of life.
-pub(super) async fn own_or_ask(
+/// Takes the archive, does `work` and gives it up again; if another process has it, asks that one and waits for its
+/// answer. Should it end without one, it is this process's turn after all. Given up when told to stop, or when the owner
+/// gives no sign of life.
+pub(super) async fn own_or_ask<T: DeserializeOwned>(
+    config: &Config,
+    options: &Options,
+    clock: &Clock,
+    ask: &Ask,
+    stop: &watch::Receiver<bool>,
+    work: impl AsyncFnOnce(&Owner) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let owner = match turn(config, options, clock, ask, stop).await? {
+        Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
+        Turn::Owner(owner) => owner,
+    };
+    let outcome = work(&owner).await;
+    owner.close().await?;
+    outcome
+}
+
+async fn turn(
     config: &Config,
     options: &Options,
     clock: &Clock,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::fetch::Context;
-use super::owner::Options;
-use super::requests::{self, Ask, Turn};
+use super::owner::{Options, Owner};
+use super::requests::{self, Ask};
 use crate::catalog::PackRow;
 use crate::config::Config;
 use crate::mail::Clock;
@@ -58,13 +58,8 @@ pub async fn seal(
     progress: Arc<Progress>,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Outcome> {
-    let owner = match requests::own_or_ask(config, options, &clock, &Ask::Seal(job), &stop).await? {
-        Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
-        Turn::Owner(owner) => owner,
-    };
-    let outcome = Context::of(&owner).seal(job, &progress, stop).await;
-    owner.close().await?;
-    outcome
+    let work = async |owner: &Owner| Context::of(owner).seal(job, &progress, stop.clone()).await;
+    requests::own_or_ask(config, options, &clock, &Ask::Seal(job), &stop, work).await
 }
 
 impl Context {

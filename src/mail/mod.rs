@@ -1,6 +1,7 @@
 //! WORDS: the types everything else speaks in, and the reading of MIME.
 //! Knows nothing about disks, sockets, threads or settings, and nothing of ours.
 
+mod auth;
 mod eicar;
 pub mod event;
 mod fate;
@@ -12,6 +13,7 @@ pub mod text;
 mod time;
 mod verdict;
 
+pub use auth::Auth;
 pub use eicar::eicar;
 pub use event::{Event, Occurrence};
 pub use fate::Fate;

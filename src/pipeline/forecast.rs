@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use super::plan::{AlreadyKept, Plan, wants_deleted};
 use super::{AccessTokens, Error, login};
-use crate::catalog::{Catalog, Known};
+use crate::catalog::{self, Catalog, Known};
 use crate::config::{Account, AfterArchive, DeleteWhen};
 use crate::mail::event::Listed;
-use crate::mail::{BlobId, Timestamp};
-use crate::net::pop3::{Deadlines, Session};
+use crate::mail::{BlobId, Fate, Timestamp};
+use crate::net::pop3::{self, Deadlines, Session};
 
 /// What the next session would do with each line of the server's listing that it would do anything with.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -42,13 +42,7 @@ pub struct Step {
 
 /// Logs in, lists, and ends the session again. Nothing is fetched, marked or put on record.
 pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timestamp) -> Result<Forecast, Error> {
-    let known = match catalog {
-        Some(catalog) => match catalog.account(&account.name)? {
-            Some(id) => catalog.known(&id.id)?,
-            None => Vec::new(),
-        },
-        None => Vec::new(),
-    };
+    let known = known(catalog, account)?;
     let (endpoint, login) = login::way_in(account, &AccessTokens::default()).await?;
     let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
     let listing = session.list().await?;
@@ -79,6 +73,34 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
     Ok(forecast)
 }
 
+/// What the ledger says of an account's listings: nothing where there is no archive, or where it does not know the account.
+fn known(catalog: Option<&Catalog>, account: &Account) -> Result<Vec<Known>, catalog::Error> {
+    let Some(catalog) = catalog else { return Ok(Vec::new()) };
+    catalog.account(&account.name)?.map_or_else(|| Ok(Vec::new()), |known| catalog.known(&known.id))
+}
+
+/// What the next session would fetch of a listing, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// Messages that would be fetched for the first time, or again because they did not come.
+    pub new: usize,
+    /// Not in the archive, and larger than `max_message_bytes`.
+    pub oversize: usize,
+}
+
+impl Outlook {
+    pub fn of(
+        catalog: Option<&Catalog>,
+        account: &Account,
+        listing: &[pop3::Listed],
+        now: Timestamp,
+    ) -> Result<Self, catalog::Error> {
+        let plan = Plan::new(listing, &known(catalog, account)?, account, now);
+        let missed = plan.missed.iter().map(|missed| missed.fate).chain(plan.still_missed);
+        Ok(Self { new: plan.fetch.len(), oversize: missed.filter(|fate| *fate == Fate::Oversize).count() })
+    }
+}
+
 impl Step {
     fn of(listed: &Listed, why: String) -> Self {
         Self { uidl: listed.uidl.to_string(), listed_bytes: listed.listed_bytes, id: None, why }
@@ -98,7 +120,7 @@ fn why_fetched(listed: &Listed, known: &[Known]) -> String {
 }
 
 fn left(row: &Known) -> Option<Step> {
-    (row.attempts > 0 || row.fate == crate::mail::Fate::Oversize)
+    (row.attempts > 0 || row.fate == Fate::Oversize)
         .then(|| Step::of(&row.listed, format!("{}; it is tried again later", row.fate)))
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::fetch::introduce;
 use super::holds::Holds;
 use super::keep::{Answer, Keeper, Share};
+use super::mbox::Mbox;
 use super::{Error, Progress};
 use crate::mail::event::{Listed, Sighting, Uidl};
 use crate::mail::{AccountId, BlobId, Fate};
@@ -204,9 +205,6 @@ impl Import<'_> {
         }
     }
 
-    /// A message begins at a line that begins with `From `, at the start or behind an empty line; that line and the
-    /// empty line are the file's, not the message's. Quoted `>From ` lines are kept as they are: which of them were
-    /// quoted by whom cannot be told.
     fn mbox(&mut self, path: &Path) -> Result<(), Error> {
         let (mut lines, size_bytes) = match open(path) {
             Ok((file, size_bytes)) => (BufReader::with_capacity(64 << 10, file), size_bytes),
@@ -232,7 +230,7 @@ impl Import<'_> {
                 if self.stops() {
                     return Ok(());
                 }
-                mbox.message = Some(self.incoming(size_bytes)?);
+                mbox.begin(self.incoming(size_bytes)?);
             } else {
                 mbox.line(&line)?;
             }
@@ -241,10 +239,7 @@ impl Import<'_> {
     }
 
     fn end(&mut self, path: &Path, mbox: &mut Mbox) -> Result<(), Error> {
-        mbox.held.clear();
-        let Some((message, mut share)) = mbox.message.take() else { return Ok(()) };
-        let place = mbox.count;
-        mbox.count += 1;
+        let Some((place, message, mut share)) = mbox.end() else { return Ok(()) };
         share.shrink(message.size_bytes());
         self.keep(path, place, message.finish(), share)
     }
@@ -371,34 +366,4 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     let size_bytes = regular(file.metadata()?)?;
     Ok((file, size_bytes))
-}
-
-/// An mbox file while it is read.
-#[derive(Default)]
-struct Mbox {
-    message: Option<(Incoming, Share)>,
-    /// An empty line that belongs to the file if a new message follows, else to the message.
-    held: Vec<u8>,
-    /// Whether the last line went on beyond what was read at once.
-    in_line: bool,
-    count: u32,
-}
-
-impl Mbox {
-    fn begins(&self, line: &[u8]) -> bool {
-        !self.in_line && (self.message.is_none() || !self.held.is_empty()) && line.starts_with(b"From ")
-    }
-
-    fn line(&mut self, line: &[u8]) -> Result<(), Error> {
-        let starts = !self.in_line;
-        self.in_line = !line.ends_with(b"\n");
-        let held = std::mem::take(&mut self.held);
-        let Some((message, _)) = &mut self.message else { return Ok(()) };
-        message.write(&held)?;
-        if starts && matches!(line, b"\n" | b"\r\n") {
-            self.held = line.to_vec();
-            return Ok(());
-        }
-        Ok(message.write(line)?)
-    }
 }

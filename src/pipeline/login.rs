@@ -3,7 +3,7 @@ use super::{AccessTokens, Error};
 use crate::config::{Account, Auth, SecretSource, TlsMode};
 use crate::mail::Secret;
 use crate::net::gssapi;
-use crate::net::pop3::{self, Credentials, Endpoint, Login, SecurityContexts, Tls};
+use crate::net::pop3::{Credentials, Endpoint, Login, SecurityContexts, Tls};
 use crate::net::tls::{Identity, Pin, Policy, Trust};
 
 /// Where an account's server is, and what is said to be let in. Reads the account's secrets now, and asks for an access
@@ -18,7 +18,7 @@ pub async fn way_in(account: &Account, tokens: &AccessTokens) -> Result<(Endpoin
     let login = Login {
         user: account.user.clone(),
         credentials: credentials(account, tokens).await?,
-        auth: auth(account.auth),
+        auth: account.auth,
         allow_cleartext: account.allow_cleartext,
     };
     Ok((endpoint, login))
@@ -75,22 +75,4 @@ fn security_contexts(account: &Account) -> SecurityContexts {
         Ok(context) => Ok(Box::new(context)),
         Err(error) => Err(error.to_string()),
     })
-}
-
-const fn auth(auth: Auth) -> pop3::Auth {
-    match auth {
-        Auth::Auto => pop3::Auth::Auto,
-        Auth::User => pop3::Auth::User,
-        Auth::Apop => pop3::Auth::Apop,
-        Auth::Plain => pop3::Auth::Plain,
-        Auth::Login => pop3::Auth::Login,
-        Auth::CramMd5 => pop3::Auth::CramMd5,
-        Auth::ScramSha1 => pop3::Auth::ScramSha1,
-        Auth::ScramSha256 => pop3::Auth::ScramSha256,
-        Auth::OauthBearer => pop3::Auth::OauthBearer,
-        Auth::Xoauth2 => pop3::Auth::Xoauth2,
-        Auth::Gssapi => pop3::Auth::Gssapi,
-        Auth::External => pop3::Auth::External,
-        Auth::Rpop => pop3::Auth::Rpop,
-    }
 }

@@ -47,7 +47,7 @@ fn what_was_promised_is_always_there() {
         (
             "fetch",
             "accounts",
-            "account listed known new kept duplicates oversize failed deferred vanished deleted bytes seconds error",
+            "account listed known new kept duplicates oversize failed deferred vanished deleted bytes adds_up seconds error",
         ),
         ("import", "", "read kept duplicates failed"),
         ("import", "failed", "path error"),

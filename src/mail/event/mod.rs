@@ -6,6 +6,7 @@ mod quarantine;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use quarantine::{Decision, Item, Purged, Quarantined, Reading, Rescanned};
@@ -213,21 +214,26 @@ pub struct Session {
     pub error: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionCounts {
+    /// Messages in the server's listing.
     pub listed: u64,
     /// In the archive before this session.
     pub known: u64,
     pub kept: u64,
+    /// New in the listing, but the archive holds their octets already.
     pub duplicates: u64,
+    /// Larger than `max_message_bytes`; they stay on the server.
     pub oversize: u64,
+    /// The server would not hand them out.
     pub failed: u64,
+    /// Not fetched yet: the session ended before, or they wait after a failure.
     pub deferred: u64,
-    /// Listed by an earlier session without having been fetched, and not listed any more.
+    /// Listed before, never fetched, and not listed any more.
     pub vanished: u64,
     /// DELE sent, and the QUIT behind it answered +OK.
     pub deleted: u64,
-    /// Octets received of messages.
+    /// Octets of messages received.
     pub bytes: u64,
 }
 

@@ -12,7 +12,7 @@ mod tokens;
 pub use command::Command;
 pub use device::{Poll, Prompt, SignIn, device_code};
 pub use error::{Cause, Denial, Error};
-pub use provider::{Grant, MICROSOFT_ANY_TENANT, Provider};
+pub use provider::{Grant, Provider};
 pub use tokens::Tokens;
 
 pub use super::http::Http;

@@ -1,7 +1,8 @@
 use super::capabilities::Capabilities;
-use super::login::{Auth, Credentials, Login};
+use super::login::{Credentials, Login};
 use super::opening::OpeningError;
 use super::sasl::{Hash, prepare};
+use crate::mail::Auth;
 
 /// One way to log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,13 @@
 use super::opening::OpeningError;
 use super::sasl::SecurityContexts;
-use crate::mail::Secret;
+use crate::mail::{Auth, Secret};
 
 /// Who logs in, and how.
 #[derive(Clone, Debug)]
 pub struct Login {
     pub user: String,
     pub credentials: Credentials,
+    /// A mechanism that fails is never followed by a weaker one.
     pub auth: Auth,
     /// Permits mechanisms that show the password to everybody in the line where there is no TLS.
     pub allow_cleartext: bool,
@@ -22,26 +23,6 @@ pub struct Credentials {
     pub client_certificate: bool,
     /// Kerberos.
     pub security_contexts: Option<SecurityContexts>,
-}
-
-/// The mechanism. A failed one is never followed by a weaker one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// The best that the server offers and that is safe on this line.
-    Auto,
-    User,
-    Apop,
-    Plain,
-    Login,
-    CramMd5,
-    ScramSha1,
-    ScramSha256,
-    OauthBearer,
-    Xoauth2,
-    Gssapi,
-    External,
-    /// No password at all: the server believes the host. Only where cleartext is allowed.
-    Rpop,
 }
 
 impl From<Secret<String>> for Credentials {

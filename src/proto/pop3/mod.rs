@@ -20,12 +20,13 @@ mod seam;
 mod window;
 mod wire;
 
+pub use crate::mail::Auth;
 pub use body::stuff;
 pub use capabilities::{Capabilities, Expire};
 pub use command::Command;
 pub use fault::{Fault, Waiting};
 pub use listing::{Listed, Listing};
-pub use login::{Auth, Credentials, Login};
+pub use login::{Credentials, Login};
 pub use opening::{Opening, OpeningError, Security, Step};
 pub use reply::{Code, Reply, Status};
 pub use sasl::{ChannelBinding, SaslError, SecurityContext, SecurityContexts, TokenRefusal};

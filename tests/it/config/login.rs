@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use poplar::config::{Grant, Oauth, SecretError, SecretSource};
+use poplar::config::{Grant, Issuer, Oauth, Preset, Provider, SecretError, SecretSource};
+use poplar::net::http;
 
 use super::{ACCOUNT, House, load};
 
@@ -71,6 +72,23 @@ fn tokens_come_from_a_command_or_from_a_provider() {
         (provider.grant, provider.scope.as_deref()),
         (Grant::ClientCredentials, Some("https://mail.google.com/"))
     );
+}
+
+#[test]
+fn the_presets_ask_where_the_providers_say() {
+    for preset in [Preset::Google, Preset::Microsoft] {
+        let provider = Provider::of_person(Issuer::Preset(preset), "id".to_owned(), "token".into());
+        http::check(&provider.token_url).unwrap();
+        http::check(&provider.device_url.unwrap()).unwrap();
+    }
+    let house = House::new();
+    let text = format!(
+        "{ACCOUNT}[account.oauth]\npreset = \"microsoft\"\nclient_id = \"id\"\ngrant = \"client_credentials\"\n\
+         client_secret = {{ env = \"S\" }}\n"
+    );
+    let config = load(&house.write("poplar.toml", &text)).unwrap().config;
+    let Some(Oauth::Provider(application)) = &config.accounts[0].oauth else { panic!("no provider") };
+    assert_eq!(application.scope.as_deref(), Some("https://outlook.office365.com/.default"));
 }
 
 #[test]

@@ -8,21 +8,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::support::dovecot::{Dovecot, USERS};
+use crate::support::dovecot::USERS;
 use crate::support::poplar::{Account, Archive, Ended, mail};
-
-struct Scene {
-    _folder: tempfile::TempDir,
-    server: Dovecot,
-    archive: Archive,
-}
+use crate::support::scene::Scene;
 
 fn scene() -> Scene {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Dovecot::start(folder.path());
-    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
-    archive.configure(&[Account::implicit(&server, "alice")]);
-    Scene { _folder: folder, server, archive }
+    let scene = Scene::without_scanner();
+    scene.archive.configure(&[Account::implicit(&scene.server, "alice")]);
+    scene
 }
 
 fn password(user: &str) -> &'static str {
@@ -63,6 +56,22 @@ fn a_test_tells_what_the_server_is_like_and_what_a_poll_would_do() {
     assert!(told.text().contains("TLS 1.3") && told.text().contains("2 messages"), "{told}");
     // Nothing was marked as read, deleted or kept by it.
     assert_eq!(archive.status()["messages"], 1);
+}
+
+#[test]
+fn a_test_counts_what_is_too_large_whether_the_ledger_knows_it_or_not() {
+    let Scene { server, archive, .. } = &scene();
+    archive.configure(&[Account::implicit(server, "alice").with("max_message_bytes = \"1KiB\"")]);
+    let next = |new: &str, listed: u64| {
+        format!(
+            "a poll would fetch {new} of {listed} (1 more are larger than max_message_bytes) and leave all on the server"
+        )
+    };
+    server.deliver("alice", &mail("too large", &"much ".repeat(2_000)));
+    server.deliver("alice", &mail("small", "one"));
+    assert_eq!(archive.json(&["account", "test", "alice"])["next"], next("1 new message", 2));
+    archive.fetch(&["--keep-only"]);
+    assert_eq!(archive.json(&["account", "test", "alice"])["next"], next("0 new messages", 2));
 }
 
 #[test]

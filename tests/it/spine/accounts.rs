@@ -7,23 +7,15 @@ use poplar::catalog::{Catalog, ServerFacts};
 use poplar::mail::Clock;
 use serde_json::{Value, json};
 
-use crate::support::dovecot::Dovecot;
 use crate::support::poplar::{Account, Archive, Ended, mail, until};
-
-struct Scene {
-    _folder: tempfile::TempDir,
-    server: Dovecot,
-    archive: Archive,
-}
+use crate::support::scene::Scene;
 
 /// One message waits at the server; nobody scans.
 fn scene() -> Scene {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Dovecot::start(folder.path());
-    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
-    archive.configure(&[Account::implicit(&server, "tester").with("poll_every = \"10s\"")]);
-    server.deliver("tester", &mail("first", "waiting"));
-    Scene { _folder: folder, server, archive }
+    let scene = Scene::without_scanner();
+    scene.archive.configure(&[Account::implicit(&scene.server, "tester").with("poll_every = \"10s\"")]);
+    scene.server.deliver("tester", &mail("first", "waiting"));
+    scene
 }
 
 fn kept(archive: &Archive) -> u64 {

@@ -9,27 +9,19 @@ use poplar::files::Lock;
 use poplar::mail::{BlobId, Clock};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::dovecot::Dovecot;
 use crate::support::poplar::{Account, Archive, Ended, mail, until};
+use crate::support::scene::Scene;
 
 fn id(octets: &[u8]) -> String {
     BlobId::of(octets).to_string()
 }
 
-struct Scene {
-    _folder: tempfile::TempDir,
-    server: Dovecot,
-    archive: Archive,
-}
-
 /// One message waits at the server.
 fn scene() -> Scene {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Dovecot::start(folder.path());
-    let archive = Archive::new();
-    archive.configure(&[Account::implicit(&server, "tester")]);
-    server.deliver("tester", &mail("first", "waiting"));
-    Scene { _folder: folder, server, archive }
+    let scene = Scene::with(Archive::new());
+    scene.archive.configure(&[Account::implicit(&scene.server, "tester")]);
+    scene.server.deliver("tester", &mail("first", "waiting"));
+    scene
 }
 
 fn kept(archive: &Archive) -> u64 {

@@ -2,31 +2,16 @@
 
 use poplar::mail::BlobId;
 
-use crate::support::dovecot::Dovecot;
-use crate::support::poplar::{Account, Archive, mail};
+use crate::support::poplar::{Account, mail};
+use crate::support::scene::Scene;
 
-struct Scene {
-    _folder: tempfile::TempDir,
-    server: Dovecot,
-    archive: Archive,
+fn account(scene: &Scene, user: &str, multidrop: bool) -> Account {
+    Account::implicit(&scene.server, user).with(&format!("multidrop = {multidrop}"))
 }
 
-fn scene() -> Scene {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Dovecot::start(folder.path());
-    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
-    Scene { _folder: folder, server, archive }
-}
-
-impl Scene {
-    fn account(&self, user: &str, multidrop: bool) -> Account {
-        Account::implicit(&self.server, user).with(&format!("multidrop = {multidrop}"))
-    }
-
-    /// Until all is indexed; nobody scans.
-    fn fetch(&self) {
-        self.archive.run(&["fetch", "--wait", "0s"]).assert_said(75, "for the scanner");
-    }
+/// Until all is indexed; nobody scans.
+fn fetch(scene: &Scene) {
+    scene.archive.run(&["fetch", "--wait", "0s"]).assert_said(75, "for the scanner");
 }
 
 fn id(octets: &[u8]) -> String {
@@ -55,14 +40,14 @@ fn report() -> Vec<u8> {
 
 #[test]
 fn whom_collected_mail_was_for_is_found() {
-    let scene = scene();
+    let scene = Scene::without_scanner();
     let archive = &scene.archive;
-    archive.configure(&[scene.account("tester", true), scene.account("alice", false)]);
+    archive.configure(&[account(&scene, "tester", true), account(&scene, "alice", false)]);
     // The same headers in an ordinary mailbox are no envelope of its own.
     let ordinary = [&b"X-Original-To: dora@example.org\r\n"[..], &mail("private", "for alice")].concat();
     scene.server.deliver("tester", &collected());
     scene.server.deliver("alice", &ordinary);
-    scene.fetch();
+    fetch(&scene);
     for query in
         ["to:dora@example.org", "with:all@example.org", "to:erik@example.org", "to:office@example.org subject:list"]
     {
@@ -79,11 +64,11 @@ fn whom_collected_mail_was_for_is_found() {
 
 #[test]
 fn a_journal_report_is_kept_whole_and_both_messages_are_found() {
-    let scene = scene();
+    let scene = Scene::without_scanner();
     let archive = &scene.archive;
-    archive.configure(&[scene.account("tester", true)]);
+    archive.configure(&[account(&scene, "tester", true)]);
     scene.server.deliver("tester", &report());
-    scene.fetch();
+    fetch(&scene);
     let queries = [
         "with:hilde@example.net",
         "to:ida@example.net",
@@ -107,25 +92,25 @@ fn a_journal_report_is_kept_whole_and_both_messages_are_found() {
 
 #[test]
 fn mail_is_found_anew_when_its_account_comes_to_collect_and_after_a_rebuild() {
-    let scene = scene();
+    let scene = Scene::without_scanner();
     let archive = &scene.archive;
     let found = |expected: usize| assert_eq!(archive.found("to:dora@example.org").len(), expected);
-    archive.configure(&[scene.account("tester", false)]);
+    archive.configure(&[account(&scene, "tester", false)]);
     scene.server.deliver("tester", &collected());
-    scene.fetch();
+    fetch(&scene);
     found(0);
-    archive.configure(&[scene.account("tester", true)]);
-    scene.fetch();
+    archive.configure(&[account(&scene, "tester", true)]);
+    fetch(&scene);
     found(1);
     archive.well(&["rebuild"]);
     found(1);
-    archive.configure(&[scene.account("tester", false)]);
-    scene.fetch();
+    archive.configure(&[account(&scene, "tester", false)]);
+    fetch(&scene);
     found(0);
     // Met by another that does collect.
-    archive.configure(&[scene.account("tester", false), scene.account("alice", true)]);
+    archive.configure(&[account(&scene, "tester", false), account(&scene, "alice", true)]);
     scene.server.deliver("alice", &collected());
-    scene.fetch();
+    fetch(&scene);
     found(1);
     archive.assert_sound();
 }
