@@ -12,6 +12,7 @@ mod secret;
 pub mod text;
 mod time;
 mod verdict;
+pub mod views;
 
 pub use auth::Auth;
 pub use eicar::eicar;

@@ -35,4 +35,5 @@ mod sealed_format;
 mod spine;
 mod store_format;
 mod support;
+mod views;
 mod write_order;

@@ -12,6 +12,7 @@ mod repair;
 use std::borrow::Cow;
 use std::fmt;
 
+pub(in crate::mail) use mail_parser::Encoding;
 use mail_parser::{MessageParser, MessagePart, MessageRef, PartFlags, PartKind, Source};
 
 pub use envelope::{Envelope, Mailbox};

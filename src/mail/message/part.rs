@@ -29,6 +29,23 @@ impl<'x> Part<'x> {
         self.encoding.decode(&self.raw)
     }
 
+    /// As [`octets`](Self::octets), but borrowed from the message itself.
+    pub(in crate::mail) fn decoded(&self) -> Cow<'x, [u8]> {
+        match &self.raw {
+            Cow::Borrowed(raw) => self.encoding.decode(raw),
+            Cow::Owned(raw) => Cow::Owned(self.encoding.decode(raw).into_owned()),
+        }
+    }
+
+    /// The body before transfer decoding.
+    pub(in crate::mail) const fn raw(&self) -> &Cow<'x, [u8]> {
+        &self.raw
+    }
+
+    pub(in crate::mail) const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// How many [`octets`](Self::octets) there are, mostly without decoding them.
     pub fn size_bytes(&self) -> u64 {
         self.encoding.decoded_len(&self.raw) as u64

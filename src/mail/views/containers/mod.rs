@@ -1,0 +1,28 @@
+//! What archives and documents say of themselves that the scanner does not report.
+
+pub mod zip;
+
+use super::doubt::Doubt;
+
+/// What the scanner takes: the values of clamd's configuration in `daemon/clamd/home.rs`.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// `MaxFileSize`
+    pub file_bytes: u64,
+    /// `MaxScanSize`
+    pub total_bytes: u64,
+    /// `MaxRecursion`
+    pub levels: u32,
+    /// `MaxFiles`
+    pub members: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { file_bytes: 256 << 20, total_bytes: 800 << 20, levels: 17, members: 10_000 }
+    }
+}
+
+pub(super) fn inspect(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
+    zip::inspect(octets, limits)
+}

@@ -1,0 +1,177 @@
+//! Finds whatever looks like the beginning of a part, without believing any boundary: a line that begins with two
+//! hyphens, and header lines about content.
+
+use std::ops::Range;
+
+use super::fields::{Declared, Field, name_length};
+use super::lines::{Line, is_blank, lines};
+
+/// Octets that some reader may take for a part.
+#[derive(Debug)]
+pub(super) struct Entity {
+    /// Of the first header line, or of the body where there is none.
+    pub(super) start: usize,
+    pub(super) body: Range<usize>,
+    /// Whether it stands where parts do: at the beginning of everything or behind a line like a boundary.
+    pub(super) is_placed: bool,
+    /// Whether its headers say anything about content.
+    pub(super) has_content_headers: bool,
+    pub(super) declared: Declared,
+}
+
+/// No more bodies are tried behind one block of headers.
+const MOST_BODIES: u8 = 4;
+/// More fields than this are not looked at in one block.
+const MOST_FIELDS: usize = 2000;
+/// Entities beyond this are counted by the budget of readings only.
+const MOST: usize = 20_000;
+
+/// All entities, in the order their bodies begin.
+pub(super) fn entities(octets: &[u8]) -> Vec<Entity> {
+    let mut finder = Finder { octets, block: Some(Block::new(0, true, true)), found: Vec::new() };
+    for line in lines(octets) {
+        finder.line(line);
+        if finder.found.len() >= MOST {
+            break;
+        }
+    }
+    finder.close(octets.len());
+    finder.found
+}
+
+#[derive(Debug)]
+struct Block {
+    start: usize,
+    is_placed: bool,
+    is_first: bool,
+    /// How many bodies may begin behind it: to some readers at the first blank or strange line, to others later.
+    bodies: u8,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Block {
+    const fn new(start: usize, is_placed: bool, is_first: bool) -> Self {
+        Self { start, is_placed, is_first, bodies: 0, fields: Vec::new() }
+    }
+}
+
+struct Finder<'o> {
+    octets: &'o [u8],
+    block: Option<Block>,
+    found: Vec<Entity>,
+}
+
+impl Finder<'_> {
+    fn line(&mut self, line: Line<'_>) {
+        if is_dashed(line.trimmed()) {
+            self.close(line.start);
+            self.block = Some(Block::new(line.next, true, false));
+            return;
+        }
+        let Some(mut block) = self.block.take() else {
+            if name_length(line.text).is_some() {
+                let mut block = Block::new(line.start, false, false);
+                self.field(&mut block, line);
+                self.block = Some(block);
+            }
+            return;
+        };
+        if line.is_blank() && block.fields.is_empty() && block.is_first {
+            block.start = line.next;
+            self.block = Some(block);
+        } else if line.text.is_empty() {
+            self.entity(&mut block, line.next);
+        } else if line.is_blank() {
+            self.entity(&mut block, line.next);
+            self.keep(block);
+        } else if line.text.first().copied().is_some_and(is_blank) && !block.fields.is_empty() {
+            if let Some((_, value)) = block.fields.last_mut() {
+                value.end = line.start + line.text.len();
+            }
+            self.block = Some(block);
+        } else if name_length(line.trimmed()).is_some() {
+            self.field(&mut block, line);
+            self.block = Some(block);
+        } else {
+            self.junk(block, line);
+        }
+    }
+
+    fn field(&self, block: &mut Block, line: Line<'_>) {
+        let range = line.range();
+        if let Some(colon) = name_length(&self.octets[range.clone()])
+            && block.fields.len() < MOST_FIELDS
+        {
+            let colon = range.start + colon;
+            block.fields.push((range.start..colon, colon + 1..line.start + line.text.len()));
+        }
+    }
+
+    /// A line that is no header: to some readers the body begins here, others skip it.
+    fn junk(&mut self, mut block: Block, line: Line<'_>) {
+        if self.has_content(&block) {
+            self.entity(&mut block, line.start);
+            self.keep(block);
+        } else if block.is_first {
+            block.bodies += 1;
+            self.keep(block);
+        }
+    }
+
+    fn keep(&mut self, block: Block) {
+        self.block = Some(block).filter(|block| block.bodies < MOST_BODIES);
+    }
+
+    fn has_content(&self, block: &Block) -> bool {
+        let octets = self.octets;
+        let is_content = |name: &[u8]| name.len() > 8 && name[..8].eq_ignore_ascii_case(b"content-");
+        block.fields.iter().any(|(name, _)| is_content(&octets[name.clone()]))
+    }
+
+    fn entity(&mut self, block: &mut Block, body: usize) {
+        block.bodies += 1;
+        let has_content = self.has_content(block);
+        if !(block.is_placed || has_content) {
+            return;
+        }
+        let octets = self.octets;
+        let field = |(name, value): &(Range<usize>, Range<usize>)| Field {
+            name: &octets[name.clone()],
+            value: &octets[value.clone()],
+        };
+        let fields: Vec<Field<'_>> = block.fields.iter().map(field).collect();
+        self.found.push(Entity {
+            start: block.start,
+            body: body..octets.len(),
+            is_placed: block.is_placed,
+            has_content_headers: has_content,
+            declared: Declared::of(&fields),
+        });
+    }
+
+    /// Ends the bodies that have not ended yet: at a line like a boundary, or with everything.
+    fn close(&mut self, end: usize) {
+        if let Some(mut block) = self.block.take()
+            && !block.fields.is_empty()
+            && !block.is_first
+        {
+            self.entity(&mut block, end);
+        }
+        let octets = self.octets;
+        for entity in self.found.iter_mut().rev().take_while(|entity| entity.body.end == octets.len()) {
+            let body = &octets[entity.body.start.min(end)..end];
+            let body = body.strip_suffix(b"\n").unwrap_or(body);
+            let body = body.strip_suffix(b"\r").unwrap_or(body);
+            entity.body.end = entity.body.start.min(end) + body.len();
+        }
+    }
+}
+
+/// Whether a line may be a boundary to somebody. What people put between texts is none: a signature's mark, rules of
+/// hyphens, "-----Original Message-----".
+fn is_dashed(line: &[u8]) -> bool {
+    let Some(name) = line.strip_prefix(b"--") else { return false };
+    let is_rule = name.iter().all(|octet| matches!(octet, b'-' | b' ' | b'=' | b'_' | b'*' | b'>'));
+    let is_title = name.starts_with(b"--") && name.ends_with(b"---");
+    !is_rule && !is_title
+}

@@ -1,0 +1,43 @@
+//! What the scanner is shown of a message beside its raw octets: each part, and every further reading that some mail
+//! program may make of it. Knows nothing about scanners: no signature, no answer, no socket.
+
+mod carve;
+mod containers;
+mod doubt;
+mod entities;
+mod fields;
+mod lines;
+mod readings;
+mod transfer;
+
+use std::borrow::Cow;
+
+use super::message::Message;
+
+pub use containers::{Limits, zip};
+pub use doubt::Doubt;
+
+/// What of a message the scanner is shown beside its raw octets, and what could not be shown.
+#[derive(Debug, Clone, Default)]
+pub struct Views<'x> {
+    /// First `part 1`, `part 2` … as in [`Message::parts`], then the further readings.
+    pub views: Vec<View<'x>>,
+    /// What holds for the message as a whole. Those of one view stand there.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Octets that a mail program may make of some of the message's.
+#[derive(Debug, Clone)]
+pub struct View<'x> {
+    /// `part N` for the decoded part N; further readings of it begin with `part N ` and name how it was read. What
+    /// belongs to no part begins with `body`, or is the `preamble` or `epilogue`.
+    pub name: String,
+    pub octets: Cow<'x, [u8]>,
+    pub doubts: Vec<Doubt>,
+}
+
+/// Reads a message in all ways that mail programs are known to. Of further readings none equals the raw octets or
+/// another view; together they are at most four times as long as the message and 1 MiB. Time is linear in that.
+pub fn views<'x>(octets: &'x [u8], message: &Message<'x>) -> Views<'x> {
+    readings::Readings::of(octets, message, &Limits::default())
+}

@@ -1,0 +1,285 @@
+//! Makes the readings: parts first, then whatever looks like a part or a file in what nobody has decoded yet, and the
+//! same again in all that came out.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::doubt::Doubt;
+use super::entities::{Entity, entities};
+use super::fields::Coding;
+use super::transfer::{base64, quoted};
+use super::{View, Views, carve, containers};
+use crate::mail::message::{Encoding, Message, Part, Problem};
+use crate::mail::views::Limits;
+
+/// Further readings of one message.
+const MOST_READINGS: usize = 400;
+/// Readings in readings in readings.
+const MOST_LEVELS: u8 = 6;
+
+pub(super) struct Readings<'x, 'l> {
+    raw: &'x [u8],
+    limits: &'l Limits,
+    views: Vec<View<'x>>,
+    /// How many decodings lie between the message and each view.
+    levels: Vec<u8>,
+    by_length: HashMap<usize, Vec<usize>>,
+    numbers: HashMap<(String, &'static str), u32>,
+    doubts: Vec<Doubt>,
+    parts: usize,
+    left_bytes: usize,
+}
+
+impl<'x, 'l> Readings<'x, 'l> {
+    pub(super) fn of(raw: &'x [u8], message: &Message<'x>, limits: &'l Limits) -> Views<'x> {
+        let mut readings = Self {
+            raw,
+            limits,
+            views: Vec::new(),
+            levels: Vec::new(),
+            by_length: HashMap::new(),
+            numbers: HashMap::new(),
+            doubts: Vec::new(),
+            parts: message.parts.len(),
+            left_bytes: raw.len().saturating_mul(4).saturating_add(1 << 20),
+        };
+        let problems = message.problems.iter().filter(|problem| **problem != Problem::NoHeaders);
+        readings.doubts.extend(problems.map(|problem| Doubt::Structure(*problem)));
+        readings.parts(message);
+        readings.undecoded(message);
+        readings.inside();
+        Views { views: readings.views, doubts: readings.doubts }
+    }
+
+    fn doubt(&mut self, doubt: Doubt) {
+        if !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
+    }
+
+    /// What every reader that goes by the rules sees.
+    fn parts(&mut self, message: &Message<'x>) {
+        for part in &message.parts {
+            self.push(format!("part {}", part.number), part.decoded(), 0);
+        }
+        for part in &message.parts {
+            let owner = format!("part {}", part.number);
+            for (kind, octets) in part_readings(part) {
+                self.add(&owner, kind, Cow::Owned(octets), 1);
+            }
+            if let Some(text) = carve::text_of(part) {
+                self.add(&owner, "text", Cow::Owned(text.into_bytes()), 1);
+            }
+        }
+    }
+
+    /// What stands in the raw octets: parts that others see, and what lies between the parts.
+    fn undecoded(&mut self, message: &Message<'x>) {
+        let raw = self.raw;
+        let (numbers, ranges): (Vec<u32>, Vec<Range<usize>>) =
+            message.parts.iter().filter_map(|part| Some((part.number, place(raw, part)?))).unzip();
+        let found = entities(raw);
+        self.frame(&found, &ranges);
+        for entity in &found {
+            let at = ranges.partition_point(|range| range.start <= entity.start);
+            let inside = at.checked_sub(1).filter(|at| entity.start < ranges[*at].end);
+            let part = ranges.binary_search_by_key(&entity.body.start, |range| range.start);
+            if inside.is_none() && entity.is_placed {
+                entity.declared.doubts.iter().for_each(|doubt| self.doubt(doubt.clone()));
+            }
+            let owner = match inside.or(part.ok()) {
+                Some(at) => format!("part {}", numbers[at]),
+                None => "body".to_owned(),
+            };
+            self.entity(&owner, entity, part.is_ok(), &Cow::Borrowed(raw), 0);
+        }
+        for gap in gaps(raw, &ranges) {
+            for (kind, octets) in carve::files(&raw[gap], false) {
+                self.add("body", kind, Cow::Owned(octets), 1);
+            }
+        }
+        if let Some(text) = carve::utf16(raw) {
+            self.doubt(Doubt::Charset("utf-16".to_owned()));
+            self.add("body", "text", Cow::Owned(text.into_bytes()), 1);
+        }
+    }
+
+    /// What lies before the first boundary and behind the last.
+    fn frame(&mut self, found: &[Entity], ranges: &[Range<usize>]) {
+        let Some(top) = found.first().filter(|top| top.declared.is_multipart) else { return };
+        let raw = self.raw;
+        let first = found.iter().find(|entity| entity.body.start > top.body.start).map_or(raw.len(), |entity| entity.start);
+        let preamble = top.body.start..top.body.end.min(first);
+        let end = ranges.last().map_or(0, |range| range.end);
+        let behind = raw.get(end..).unwrap_or_default();
+        let close = memchr::memmem::rfind(behind, b"--").map_or(raw.len(), |at| end + at + 2);
+        for (name, range) in [("preamble", preamble), ("epilogue", close..raw.len())] {
+            let octets = raw.get(range).unwrap_or_default().trim_ascii();
+            if !octets.is_empty() && !is_notice(octets) {
+                self.add_named(name.to_owned(), Cow::Borrowed(octets), 1);
+            }
+        }
+    }
+
+    fn entity(&mut self, owner: &str, entity: &Entity, is_part: bool, source: &Cow<'x, [u8]>, level: u8) {
+        let declared = &entity.declared;
+        if is_part && declared.coding.is_sure || entity.body.start == 0 || entity.body.is_empty() {
+            return;
+        }
+        let body = &source[entity.body.clone()];
+        let is_container = declared.is_multipart || declared.is_message;
+        if !is_container && !(declared.coding.base64 && base64::is_plain(body)) {
+            self.add(owner, "body", slice(source, entity.body.clone()), level + 1);
+        }
+        for (kind, octets) in decodings(body, declared.coding) {
+            self.add(owner, kind, Cow::Owned(octets), level + 1);
+        }
+    }
+
+    /// Looks into all views, those that come out of it among them.
+    fn inside(&mut self) {
+        let mut at = 0;
+        while at < self.views.len() {
+            let octets = std::mem::take(&mut self.views[at].octets);
+            let mut doubts = containers::inspect(&octets, self.limits);
+            if self.levels[at] < MOST_LEVELS {
+                self.look(at, &octets);
+            } else if !carve::files(&octets, false).is_empty() {
+                doubts.push(Doubt::TooDeep { levels: MOST_LEVELS });
+            }
+            let view = &mut self.views[at];
+            view.octets = octets;
+            view.doubts.extend(doubts);
+            at += 1;
+        }
+    }
+
+    fn look(&mut self, at: usize, octets: &Cow<'x, [u8]>) {
+        let (name, level) = (&self.views[at].name, self.levels[at]);
+        let owner = if at < self.parts { name.clone() } else { owner_of(name) };
+        for (kind, found) in carve::files(octets, false) {
+            if found != **octets {
+                self.add(&owner, kind, Cow::Owned(found), level + 1);
+            }
+        }
+        if matches!(octets, Cow::Borrowed(_)) {
+            return;
+        }
+        for entity in entities(octets) {
+            let is_structural = entity.is_placed && entity.has_content_headers;
+            if is_structural && self.views[at].doubts.len() < 8 {
+                self.views[at].doubts.extend(entity.declared.doubts.iter().cloned());
+            }
+            self.entity(&owner, &entity, false, octets, level);
+        }
+    }
+
+    fn add(&mut self, owner: &str, kind: &'static str, octets: Cow<'x, [u8]>, level: u8) {
+        if octets.is_empty() || self.is_known(&octets) {
+            return;
+        }
+        let number = self.numbers.entry((owner.to_owned(), kind)).or_default();
+        *number += 1;
+        let name = format!("{owner} {kind} {number}");
+        self.add_named(name, octets, level);
+    }
+
+    fn add_named(&mut self, name: String, octets: Cow<'x, [u8]>, level: u8) {
+        if self.is_known(&octets) {
+            return;
+        }
+        let made = self.views.len() - self.parts;
+        if made >= MOST_READINGS || octets.len() > self.left_bytes {
+            self.left_bytes = 0;
+            if !self.doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. })) {
+                self.doubts.push(Doubt::TooManyReadings { made });
+            }
+            return;
+        }
+        self.left_bytes -= octets.len();
+        self.push(name, octets, level);
+    }
+
+    fn push(&mut self, name: String, octets: Cow<'x, [u8]>, level: u8) {
+        self.by_length.entry(octets.len()).or_default().push(self.views.len());
+        self.views.push(View { name, octets, doubts: Vec::new() });
+        self.levels.push(level);
+    }
+
+    fn is_known(&self, octets: &[u8]) -> bool {
+        let same = |at: &usize| *self.views[*at].octets == *octets;
+        octets == self.raw || self.by_length.get(&octets.len()).is_some_and(|views| views.iter().any(same))
+    }
+}
+
+/// Where a part's body stands in the raw octets, if it does.
+fn place(raw: &[u8], part: &Part<'_>) -> Option<Range<usize>> {
+    let Cow::Borrowed(body) = part.raw() else { return None };
+    let start = (body.as_ptr() as usize).checked_sub(raw.as_ptr() as usize)?;
+    (start + body.len() <= raw.len()).then(|| start..start + body.len())
+}
+
+/// What lies between the parts, the first header block left out.
+fn gaps(raw: &[u8], ranges: &[Range<usize>]) -> Vec<Range<usize>> {
+    let mut gaps = Vec::new();
+    let mut from = crate::mail::message::header_block(raw).len();
+    for range in ranges {
+        if range.start > from {
+            gaps.push(from..range.start);
+        }
+        from = from.max(range.end);
+    }
+    gaps.push(from..raw.len());
+    gaps.retain(|gap| !gap.is_empty());
+    gaps
+}
+
+/// The notices that mail programs put before the first boundary.
+fn is_notice(octets: &[u8]) -> bool {
+    const LONGEST: usize = 400;
+    let has = |words: &[u8]| memchr::memmem::find(octets, words).is_some();
+    octets.len() <= LONGEST && (has(b"MIME") || has(b"multi-part") || has(b"multipart")) && !has(b":")
+}
+
+/// Readings of a part's body other than the one that the rules give.
+fn part_readings(part: &Part<'_>) -> Vec<(&'static str, Vec<u8>)> {
+    let body = part.raw();
+    match part.encoding() {
+        Encoding::Base64 if base64::is_plain(body) => Vec::new(),
+        Encoding::Base64 => {
+            let mut all = decodings(body, Coding { base64: true, quoted: false, is_sure: false });
+            all.push(("undecoded", body.to_vec()));
+            all.extend(carve::files(body, true));
+            all
+        }
+        Encoding::QuotedPrintable if quoted::is_plain(body) && !base64::is_likely(body) => Vec::new(),
+        Encoding::QuotedPrintable => decodings(body, Coding { base64: false, quoted: true, is_sure: false }),
+        Encoding::None => decodings(body, Coding::default()),
+    }
+}
+
+/// What a body can be decoded to, by its headers or by its looks.
+fn decodings(body: &[u8], coding: Coding) -> Vec<(&'static str, Vec<u8>)> {
+    let mut all = Vec::new();
+    if coding.base64 || base64::is_likely(body) {
+        all.extend(base64::readings(body).into_iter().map(|octets| ("base64", octets)));
+    }
+    if coding.quoted || quoted::is_likely(body) {
+        all.extend(quoted::readings(body).into_iter().map(|octets| ("quoted-printable", octets)));
+    }
+    all
+}
+
+fn slice<'x>(source: &Cow<'x, [u8]>, range: Range<usize>) -> Cow<'x, [u8]> {
+    match source {
+        Cow::Borrowed(octets) => Cow::Borrowed(&octets[range]),
+        Cow::Owned(octets) => Cow::Owned(octets[range].to_vec()),
+    }
+}
+
+/// `part N` of a reading of part N, else the first word.
+fn owner_of(name: &str) -> String {
+    let words = if name.starts_with("part ") { 2 } else { 1 };
+    name.split(' ').take(words).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,122 @@
+//! BinHex 4.0 (RFC 1741, appendix A): a Macintosh file as text between two colons.
+
+const SIGNS: &[u8; 64] = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
+const REPEAT: u8 = 0x90;
+/// One sign repeated in three octets makes 255: more of a file than this is not unpacked.
+const MOST_TIMES: usize = 4;
+
+/// The data and resource forks of every file that is found. `usize`: more octets were there than are unpacked.
+pub(in crate::mail::views) fn forks(octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = memchr::memchr(b':', &octets[from..]) {
+        let start = from + at;
+        let begins_line = start == 0 || matches!(octets[start - 1], b'\n' | b'\r');
+        from = start + 1;
+        if !begins_line {
+            continue;
+        }
+        let (packed, length) = six_bit(&octets[from..]);
+        from += length;
+        found.extend(split(&unpacked(&packed)));
+    }
+    found
+}
+
+/// The octets up to the closing colon or the first sign that is not of BinHex, and how much of the text that was.
+fn six_bit(text: &[u8]) -> (Vec<u8>, usize) {
+    let mut out = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    let mut length = 0;
+    for octet in text {
+        if octet.is_ascii_whitespace() {
+            length += 1;
+            continue;
+        }
+        let Some(value) = SIGNS.iter().position(|sign| sign == octet) else { break };
+        length += 1;
+        bits = bits << 6 | (value as u32 & 63);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    (out, length)
+}
+
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let most = packed.len().saturating_mul(MOST_TIMES) + 1024;
+    let mut out: Vec<u8> = Vec::with_capacity(packed.len());
+    let mut rest = packed;
+    while let Some((octet, after)) = rest.split_first() {
+        rest = after;
+        if *octet != REPEAT {
+            out.push(*octet);
+            continue;
+        }
+        let Some((times, after)) = rest.split_first() else { break };
+        rest = after;
+        match (*times, out.last().copied()) {
+            (0, _) => out.push(REPEAT),
+            (times, Some(last)) => out.resize(out.len() + usize::from(times) - 1, last),
+            (_, None) => {}
+        }
+        if out.len() > most {
+            break;
+        }
+    }
+    out
+}
+
+/// Name, version, type, creator, flags, two lengths, a checksum; then the forks, each with a checksum.
+fn split(file: &[u8]) -> Vec<Vec<u8>> {
+    let header = || {
+        let name = usize::from(*file.first()?);
+        let rest = file.get(1 + name..)?;
+        let number = |at: usize| rest.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+        let (data, resource) = (number(11)? as usize, number(15)? as usize);
+        let forks = rest.get(21..)?;
+        ((1..64).contains(&name) && rest[0] == 0 && data <= forks.len() + 2 + REPEAT as usize).then_some((data, resource, forks))
+    };
+    let Some((data, resource, forks)) = header() else { return Vec::new() };
+    let second = forks.get(data + 2..).unwrap_or_default();
+    let forks = [&forks[..data.min(forks.len())], &second[..resource.min(second.len())]];
+    forks.iter().filter(|fork| !fork.is_empty()).map(|fork| fork.to_vec()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn encoded(data: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(data.len()).unwrap().to_be_bytes();
+        let file = [&b"\x01a\0BINA????\0\0"[..], &length, &[0; 4], &[0; 2], data, &[0; 4]].concat();
+        let mut packed = Vec::new();
+        for octet in file {
+            packed.push(octet);
+            if octet == REPEAT {
+                packed.push(0);
+            }
+        }
+        let bits: Vec<u8> = packed.iter().flat_map(|octet| (0..8).rev().map(move |at| octet >> at & 1)).collect();
+        let sign = |six: &[u8]| SIGNS[(0..6).fold(0, |value, at| value << 1 | usize::from(*six.get(at).unwrap_or(&0)))];
+        let signs: Vec<u8> = bits.chunks(6).map(sign).collect();
+        [b"(This file must be converted with BinHex 4.0)\r\n\r\n:", &signs.chunks(63).collect::<Vec<_>>().join(&b"\r\n"[..])[..], b":\r\n"].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_comes_back(data in prop::collection::vec(any::<u8>(), 1..200)) {
+            prop_assert_eq!(forks(&encoded(&data)), vec![data]);
+        }
+
+        #[test]
+        fn any_octets_are_read(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+            forks(&[b":", &octets[..]].concat());
+        }
+    }
+}
