@@ -37,6 +37,11 @@ impl<'x> Part<'x> {
         }
     }
 
+    /// The octets as text in a charset, whatever the part says it is.
+    pub(in crate::mail) fn text_in(&self, charset: &str) -> Option<String> {
+        Some(charset::decode(Some(charset), &self.octets(), false).into_owned()).filter(|text| !text.is_empty())
+    }
+
     /// The body before transfer decoding.
     pub(in crate::mail) const fn raw(&self) -> &Cow<'x, [u8]> {
         &self.raw

@@ -68,7 +68,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             for (kind, octets) in part_readings(part) {
                 self.add(&owner, kind, Cow::Owned(octets), 1);
             }
-            if let Some(text) = carve::text_of(part) {
+            if let Some(text) = carve::hidden_text(part) {
                 self.add(&owner, "text", Cow::Owned(text.into_bytes()), 1);
             }
         }
@@ -81,12 +81,15 @@ impl<'x, 'l> Readings<'x, 'l> {
             message.parts.iter().filter_map(|part| Some((part.number, place(raw, part)?))).unzip();
         let found = entities(raw);
         self.frame(&found, &ranges);
+        for entity in found.iter().filter(|entity| entity.is_placed && part_at(&ranges, entity.start).is_none()) {
+            entity.declared.doubts.iter().for_each(|doubt| self.doubt(doubt.clone()));
+        }
         for entity in &found {
-            let at = ranges.partition_point(|range| range.start <= entity.start);
-            let inside = at.checked_sub(1).filter(|at| entity.start < ranges[*at].end);
+            let inside = part_at(&ranges, entity.start);
             let part = ranges.binary_search_by_key(&entity.body.start, |range| range.start);
-            if inside.is_none() && entity.is_placed {
-                entity.declared.doubts.iter().for_each(|doubt| self.doubt(doubt.clone()));
+            // What people quote inside a text says nothing of this message, unless all of it is open to doubt.
+            if inside.is_some() && !entity.has_content_headers && self.doubts.is_empty() {
+                continue;
             }
             let owner = match inside.or(part.ok()) {
                 Some(at) => format!("part {}", numbers[at]),
@@ -166,8 +169,9 @@ impl<'x, 'l> Readings<'x, 'l> {
         if matches!(octets, Cow::Borrowed(_)) {
             return;
         }
+        let is_guess = self.views[at].name.contains("quoted-printable");
         for entity in entities(octets) {
-            let is_structural = entity.is_placed && entity.has_content_headers;
+            let is_structural = entity.is_placed && entity.has_content_headers && !is_guess;
             if is_structural && self.views[at].doubts.len() < 8 {
                 self.views[at].doubts.extend(entity.declared.doubts.iter().cloned());
             }
@@ -218,6 +222,12 @@ fn place(raw: &[u8], part: &Part<'_>) -> Option<Range<usize>> {
     let Cow::Borrowed(body) = part.raw() else { return None };
     let start = (body.as_ptr() as usize).checked_sub(raw.as_ptr() as usize)?;
     (start + body.len() <= raw.len()).then(|| start..start + body.len())
+}
+
+/// Which part's body an octet stands in.
+fn part_at(ranges: &[Range<usize>], octet: usize) -> Option<usize> {
+    let after = ranges.partition_point(|range| range.start <= octet);
+    after.checked_sub(1).filter(|at| octet < ranges[*at].end)
 }
 
 /// What lies between the parts, the first header block left out.

@@ -1,5 +1,7 @@
 //! What archives and documents say of themselves that the scanner does not report.
 
+pub(super) mod inflate;
+mod sniff;
 pub mod zip;
 
 use super::doubt::Doubt;
@@ -15,14 +17,18 @@ pub struct Limits {
     pub levels: u32,
     /// `MaxFiles`
     pub members: u64,
+    /// Whether it can open RAR archives: not where it was built without that code, as distributions do.
+    pub opens_rar: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { file_bytes: 256 << 20, total_bytes: 800 << 20, levels: 17, members: 10_000 }
+        Self { file_bytes: 256 << 20, total_bytes: 800 << 20, levels: 17, members: 10_000, opens_rar: false }
     }
 }
 
 pub(super) fn inspect(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
-    zip::inspect(octets, limits)
+    let mut doubts = zip::inspect(octets, limits);
+    doubts.extend(sniff::sniff(octets, limits));
+    doubts
 }

@@ -167,6 +167,14 @@ fn is_mixed(octets: &[u8]) -> bool {
     has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && (has(u8::is_ascii_digit) || octets.contains(&b'+'))
 }
 
+/// Whether a single word is rather an address: full of the signs that stand between words there, or of `=`.
+fn is_path(word: &[u8]) -> bool {
+    let data = word.strip_suffix(b"=").unwrap_or(word);
+    let data = data.strip_suffix(b"=").unwrap_or(data);
+    let count = |signs: &[u8]| data.iter().filter(|octet| signs.contains(octet)).count();
+    count(b"=") > 0 || count(b"/-_") * 10 > data.len() || count(b"-_") > 0 && count(b"+/") > 0
+}
+
 /// Pieces of text that look like base64 whatever stands around them: whole lines of it, and words too long to be any.
 /// Each is decoded; of lines of which the first does not fit the others, also without the first.
 pub(in crate::mail::views) fn runs(octets: &[u8]) -> Vec<Vec<u8>> {
@@ -241,6 +249,11 @@ impl Runs<'_> {
     }
 
     fn decode(&mut self, pieces: &[Range<usize>]) {
+        if let [piece] = pieces
+            && is_path(&self.octets[piece.clone()])
+        {
+            return;
+        }
         let joined: Vec<u8> = pieces.iter().flat_map(|piece| &self.octets[piece.clone()]).copied().collect();
         if joined.len() >= SHORTEST_RUN && is_mixed(&joined) {
             self.found.push(decode(&joined, LENIENT));

@@ -1,7 +1,13 @@
-//! Files inside octets, whatever the octets are said to be.
+//! Files inside octets, whatever the octets are said to be. Knows nothing about messages.
 
+mod pkcs7;
+mod text;
+mod wrappers;
+
+use super::containers;
 use super::transfer::{base64, binhex, uuencode, yenc};
-use crate::mail::message::Part;
+
+pub(super) use text::{hidden_text, utf16};
 
 /// Every file that is found, with how it was packed. `is_declared_uuencode`: needs no begin line.
 pub(super) fn files(octets: &[u8], is_declared_uuencode: bool) -> Vec<(&'static str, Vec<u8>)> {
@@ -11,8 +17,13 @@ pub(super) fn files(octets: &[u8], is_declared_uuencode: bool) -> Vec<(&'static 
     put("yenc", yenc::files(octets));
     put("binhex", binhex::forks(octets));
     put("base64", base64::runs(octets));
+    put("data-uri", text::data_uris(octets));
+    put("hex", text::hexadecimal(octets));
+    put("ole", wrappers::ole1(octets));
+    put("tnef", wrappers::tnef(octets));
+    put("macintosh", wrappers::apple_single(octets));
+    put("gzip", wrappers::gzip_members(octets));
+    put("signed", pkcs7::content(octets));
+    put("zip", containers::zip::strays(octets));
     all
 }
-
-pub(super) fn text_of(part: &Part<'_>) -> Option<String> { None }
-pub(super) fn utf16(octets: &[u8]) -> Option<String> { None }

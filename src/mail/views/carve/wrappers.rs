@@ -1,0 +1,167 @@
+//! Files that wrap one file, or a few, without hiding it.
+
+use crate::mail::views::containers::inflate;
+
+/// Pieces taken out of one wrapper.
+const MOST: usize = 200;
+
+fn u32_le(octets: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(octets.get(at..at.checked_add(4)?)?.try_into().ok()?)).ok()
+}
+
+fn u32_be(octets: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(octets.get(at..at.checked_add(4)?)?.try_into().ok()?)).ok()
+}
+
+/// As much of the octets from `at` on as there is.
+fn piece(octets: &[u8], at: usize, length: usize) -> &[u8] {
+    let rest = octets.get(at..).unwrap_or_default();
+    &rest[..length.min(rest.len())]
+}
+
+/// The attachments in a `winmail.dat` ([MS-OXTNEF], section 2.1.3).
+pub(super) fn tnef(octets: &[u8]) -> Vec<Vec<u8>> {
+    const SIGNATURE: &[u8] = &[0x78, 0x9f, 0x3e, 0x22];
+    const ATTACH_DATA: usize = 0x0006_800f;
+    const ATTACHMENT: usize = 0x0006_9005;
+    const BODY: usize = 0x0002_800c;
+    let mut found = Vec::new();
+    if !octets.starts_with(SIGNATURE) {
+        return found;
+    }
+    let mut at = 6;
+    while let (Some(id), Some(length)) = (u32_le(octets, at + 1), u32_le(octets, at + 5)) {
+        if [ATTACH_DATA, ATTACHMENT, BODY].contains(&id) && length > 0 && found.len() < MOST {
+            found.push(piece(octets, at + 9, length).to_vec());
+        }
+        let Some(next) = (at + 9 + 2).checked_add(length) else { break };
+        at = next;
+    }
+    found
+}
+
+/// The forks in AppleSingle and AppleDouble files (RFC 1740, appendix A).
+pub(super) fn apple_single(octets: &[u8]) -> Vec<Vec<u8>> {
+    let is_apple = octets.starts_with(&[0, 5, 0x16, 0]) || octets.starts_with(&[0, 5, 0x16, 7]);
+    let entries = if is_apple { octets.get(24..26) } else { None };
+    let count = entries.map_or(0, |count| usize::from(u16::from_be_bytes([count[0], count[1]])).min(16));
+    let entry = |at: usize| {
+        let (id, offset, length) = (u32_be(octets, at)?, u32_be(octets, at + 4)?, u32_be(octets, at + 8)?);
+        (id <= 2).then(|| piece(octets, offset, length).to_vec())
+    };
+    (0..count).filter_map(|number| entry(26 + 12 * number)).filter(|fork| !fork.is_empty()).collect()
+}
+
+/// What an OLE 1.0 object embeds ([MS-OLEDS], section 2.2.5), and the file in a "Package".
+pub(super) fn ole1(octets: &[u8]) -> Vec<Vec<u8>> {
+    const EMBEDDED: usize = 2;
+    let native = || {
+        if *octets.get(1)? != 5 || u32_le(octets, 4)? != EMBEDDED {
+            return None;
+        }
+        let mut at = 8;
+        for _ in 0..3 {
+            at += 4 + u32_le(octets, at).filter(|length| *length < 300)?;
+        }
+        Some(piece(octets, at + 4, u32_le(octets, at)?))
+    };
+    let Some(native) = native() else { return Vec::new() };
+    let mut found = vec![native.to_vec()];
+    found.extend(package(native).map(<[u8]>::to_vec));
+    found
+}
+
+/// Label and path, each ended by NUL, a few numbers and another path, then the file.
+fn package(native: &[u8]) -> Option<&[u8]> {
+    let text = |from: usize| memchr::memchr(0, native.get(from..)?).map(|end| from + end + 1);
+    let path = text(2)?;
+    let numbers = text(path)?;
+    let command = numbers + 8 + u32_le(native, numbers + 4)?;
+    Some(piece(native, command.checked_add(4)?, u32_le(native, command)?)).filter(|file| !file.is_empty())
+}
+
+/// All members of a gzip file but the first (RFC 1952, section 2.2), each from its header on.
+pub(super) fn gzip_members(octets: &[u8]) -> Vec<Vec<u8>> {
+    const MOST_BYTES: u64 = 64 << 20;
+    let (mut found, mut at, mut left) = (Vec::new(), 0, MOST_BYTES);
+    while let Some(data) = gzip_header(&octets[at..]) {
+        if at > 0 {
+            found.push(octets[at..].to_vec());
+        }
+        let member = inflate::length(&octets[at + data..], left);
+        left -= member.octets;
+        at += data + member.read + 8;
+        if member.is_cut || member.read == 0 || at >= octets.len() || found.len() >= 4 {
+            break;
+        }
+    }
+    found
+}
+
+/// How long a member's header is.
+fn gzip_header(octets: &[u8]) -> Option<usize> {
+    const FIXED: usize = 10;
+    if !octets.starts_with(&[0x1f, 0x8b, 8]) {
+        return None;
+    }
+    let flags = *octets.get(3)?;
+    let mut at = FIXED;
+    if flags & 4 != 0 {
+        at += 2 + usize::from(u16::from_le_bytes(octets.get(at..at + 2)?.try_into().ok()?));
+    }
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            at += 1 + memchr::memchr(0, octets.get(at..)?)?;
+        }
+    }
+    at += if flags & 2 == 0 { 0 } else { 2 };
+    (at < octets.len()).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn attribute(id: u32, data: &[u8]) -> Vec<u8> {
+        [&[2][..], &id.to_le_bytes(), &u32::try_from(data.len()).unwrap().to_le_bytes(), data, &[0, 0]].concat()
+    }
+
+    #[test]
+    fn attachments_of_a_winmail_are_found_even_if_it_is_cut() {
+        let whole = [&[0x78, 0x9f, 0x3e, 0x22, 1, 0][..], &attribute(0x8010, b"name"), &attribute(0x0006_800f, b"file")].concat();
+        assert_eq!(tnef(&whole), [b"file"]);
+        assert_eq!(tnef(&whole[..whole.len() - 4]), [b"fi"]);
+    }
+
+    #[test]
+    fn the_data_fork_is_found() {
+        let header = [&[0, 5, 0x16, 0, 0, 2, 0, 0][..], &[0; 16], &[0, 1], &[0, 0, 0, 1, 0, 0, 0, 38, 0, 0, 0, 4]].concat();
+        assert_eq!(apple_single(&[&header[..], b"file"].concat()), [b"file"]);
+    }
+
+    #[test]
+    fn a_second_gzip_member_is_shown_from_its_header() {
+        let stored = |text: &[u8]| {
+            let length = u16::try_from(text.len()).unwrap();
+            let block = [&[1], &length.to_le_bytes()[..], &(!length).to_le_bytes(), text].concat();
+            [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &block, &[0; 8]].concat()
+        };
+        assert_eq!(gzip_members(&[stored(b"one"), stored(b"two")].concat()), [stored(b"two")]);
+        assert!(gzip_members(&stored(b"one")).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+            for magic in [&[0x78, 0x9f, 0x3e, 0x22][..], &[0, 5, 0x16, 0], &[1, 5, 0, 0, 2, 0, 0, 0], &[0x1f, 0x8b, 8]] {
+                let octets = [magic, &octets].concat();
+                tnef(&octets);
+                apple_single(&octets);
+                ole1(&octets);
+                gzip_members(&octets);
+            }
+        }
+    }
+}

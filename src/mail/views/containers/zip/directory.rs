@@ -1,0 +1,216 @@
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+pub(super) const LOCAL: &[u8] = b"PK\x03\x04";
+pub(super) const END: &[u8] = b"PK\x05\x06";
+const CENTRAL: &[u8] = b"PK\x01\x02";
+const END64: &[u8] = b"PK\x06\x06";
+const LOCATOR64: &[u8] = b"PK\x06\x07";
+/// Signs that look like an end of a directory are tried up to this many times.
+const MOST_ENDS: usize = 64;
+/// Members beyond this are counted, not read.
+const MOST_MEMBERS: usize = 20_000;
+
+/// One archive: where it begins in the octets, and what its directory lists.
+#[derive(Debug)]
+pub(super) struct Archive<'o> {
+    /// What stands before it: offsets in it count from here.
+    pub(super) begin: u64,
+    /// Where its directory begins.
+    pub(super) directory: usize,
+    /// Where the record at its end ends: the comment begins there.
+    pub(super) end: usize,
+    pub(super) members: Vec<Member<'o>>,
+    pub(super) count: u64,
+    pub(super) contradictions: Vec<&'static str>,
+    pub(super) truncated: Option<&'static str>,
+}
+
+#[derive(Debug)]
+pub(super) struct Member<'o> {
+    pub(super) name: &'o [u8],
+    pub(super) flags: u16,
+    pub(super) method: u16,
+    pub(super) packed: u64,
+    pub(super) size: u64,
+    pub(super) offset: u64,
+    pub(super) has_strong_encryption: bool,
+}
+
+impl Member<'_> {
+    pub(super) fn name(&self) -> String {
+        const LONGEST: usize = 100;
+        let name = String::from_utf8_lossy(&self.name[..self.name.len().min(LONGEST)]);
+        match name {
+            Cow::Borrowed(name) => name.to_owned(),
+            Cow::Owned(name) => name,
+        }
+    }
+}
+
+pub(super) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(octets.get(at..at.checked_add(2)?)?.try_into().ok()?))
+}
+
+pub(super) fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(octets.get(at..at.checked_add(4)?)?.try_into().ok()?))
+}
+
+fn u64_at(octets: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(octets.get(at..at.checked_add(8)?)?.try_into().ok()?))
+}
+
+/// All archives in the octets, by the ends of their directories.
+pub(super) fn find(octets: &[u8]) -> Vec<Archive<'_>> {
+    let mut archives: Vec<Archive<'_>> = Vec::new();
+    let mut read_bytes = 0_usize;
+    for at in memmem::find_iter(octets, END).take(MOST_ENDS) {
+        // Overlapping directories must not make the work quadratic.
+        if read_bytes > octets.len().saturating_mul(2) {
+            break;
+        }
+        if let Some(archive) = archive(octets, at) {
+            read_bytes += at - archive.directory;
+            archives.push(archive);
+        }
+    }
+    archives
+}
+
+/// What the record at the end of a directory says.
+struct End {
+    count: u64,
+    size: u64,
+    offset: u64,
+    /// Where the directory ends.
+    at: usize,
+    is_one_disk: bool,
+    is_contradictory: bool,
+}
+
+fn end(octets: &[u8], at: usize) -> Option<End> {
+    let (disks, here) = (u16_at(octets, at + 4)?, u16_at(octets, at + 8)?);
+    let (count, size, offset) = (u16_at(octets, at + 10)?, u32_at(octets, at + 12)?, u32_at(octets, at + 16)?);
+    let mut end = End {
+        count: count.into(),
+        size: size.into(),
+        offset: offset.into(),
+        at,
+        is_one_disk: disks == 0 || disks == u16::MAX,
+        is_contradictory: here != count,
+    };
+    let locator = at.checked_sub(20).filter(|at| octets[*at..].starts_with(LOCATOR64));
+    if let Some(locator) = locator {
+        let end64 = memmem::rfind(&octets[..locator], END64)?;
+        let values = (u64_at(octets, end64 + 32)?, u64_at(octets, end64 + 40)?, u64_at(octets, end64 + 48)?);
+        let agrees = |short: u64, most: u64, long: u64| short == most || short == long;
+        end.is_contradictory |= !(agrees(end.count, u16::MAX.into(), values.0)
+            && agrees(end.size, u32::MAX.into(), values.1)
+            && agrees(end.offset, u32::MAX.into(), values.2));
+        (end.count, end.size, end.offset) = values;
+        end.at = end64;
+    }
+    Some(end)
+}
+
+fn archive(octets: &[u8], at: usize) -> Option<Archive<'_>> {
+    let end = end(octets, at)?;
+    let size = usize::try_from(end.size).ok()?;
+    let directory = end.at.checked_sub(size);
+    let directory = directory.filter(|at| end.count == 0 || octets[*at..].starts_with(CENTRAL));
+    let Some(directory) = directory else {
+        // Not where it should be: cut off, or only the signs of an end.
+        let is_archive = octets.starts_with(LOCAL) || octets.starts_with(END);
+        return is_archive.then(|| Archive {
+            begin: 0,
+            directory: at,
+            end: at + 22,
+            members: Vec::new(),
+            count: end.count,
+            contradictions: Vec::new(),
+            truncated: Some("its directory is not where it says"),
+        });
+    };
+    let mut archive = Archive {
+        begin: (directory as u64).saturating_sub(end.offset),
+        directory,
+        end: at + 22,
+        members: Vec::new(),
+        count: end.count,
+        contradictions: Vec::new(),
+        truncated: (!end.is_one_disk).then_some("it is one volume of several"),
+    };
+    if end.is_contradictory {
+        archive.contradictions.push("it counts its members in two ways");
+    }
+    if end.offset > directory as u64 {
+        archive.truncated = Some("something before its directory is missing");
+    }
+    archive.read(&octets[directory..end.at]);
+    Some(archive)
+}
+
+impl<'o> Archive<'o> {
+    fn read(&mut self, mut rest: &'o [u8]) {
+        let mut count = 0;
+        while rest.starts_with(CENTRAL) {
+            let Some((member, after)) = member(rest) else {
+                self.truncated = Some("its directory breaks off");
+                return;
+            };
+            rest = after;
+            count += 1;
+            if self.members.len() < MOST_MEMBERS {
+                self.members.push(member);
+            }
+        }
+        if count != self.count {
+            self.contradictions.push("its directory is longer or shorter than it says");
+            self.count = self.count.max(count);
+        }
+    }
+}
+
+fn member(record: &[u8]) -> Option<(Member<'_>, &[u8])> {
+    let length = |at| u16_at(record, at).map(usize::from);
+    let (name, extra, comment) = (length(28)?, length(30)?, length(32)?);
+    let extra_field = record.get(46 + name..46 + name + extra)?;
+    let mut member = Member {
+        name: record.get(46..46 + name)?,
+        flags: u16_at(record, 8)?,
+        method: u16_at(record, 10)?,
+        packed: u32_at(record, 20)?.into(),
+        size: u32_at(record, 24)?.into(),
+        offset: u32_at(record, 42)?.into(),
+        has_strong_encryption: false,
+    };
+    member.extra(extra_field);
+    Some((member, record.get(46 + name + extra + comment..)?))
+}
+
+impl Member<'_> {
+    /// Sizes of 64 bits, and how it is encrypted.
+    fn extra(&mut self, mut rest: &[u8]) {
+        const ZIP64: u16 = 1;
+        const STRONG: u16 = 0x17;
+        const AES: u16 = 0x9901;
+        while let (Some(id), Some(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {
+            let length = usize::from(length);
+            let Some(data) = rest.get(4..4 + length) else { return };
+            rest = &rest[4 + length..];
+            self.has_strong_encryption |= matches!(id, STRONG | AES);
+            if id == ZIP64 {
+                let mut at = 0;
+                for value in [&mut self.size, &mut self.packed, &mut self.offset] {
+                    if *value == u64::from(u32::MAX)
+                        && let Some(long) = u64_at(data, at)
+                    {
+                        *value = long;
+                        at += 8;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+use super::directory::{Archive, LOCAL, Member, u16_at, u32_at};
+use crate::mail::views::Doubt;
+use crate::mail::views::containers::Limits;
+
+pub(super) const STORED: u16 = 0;
+pub(super) const DEFLATED: u16 = 8;
+/// Deflate makes at most this much of one octet (zlib's technical notes).
+pub(super) const MOST_DEFLATED: u64 = 1032;
+/// What clamd unpacks: stored, imploded, deflated, deflate64, bzip2.
+const OPENED: [u16; 5] = [STORED, 6, DEFLATED, 9, 12];
+const AES: u16 = 99;
+/// Encrypted; strongly; with a masked directory.
+const ENCRYPTED_FLAGS: u16 = 1 | 1 << 6 | 1 << 13;
+/// Sizes stand behind the data.
+const DESCRIPTOR_FLAG: u16 = 1 << 3;
+/// What unpacks to less is no bomb, however little it was.
+const BOMB_BYTES: u64 = 32 << 20;
+const BOMB_TIMES: u64 = 250;
+
+/// Tells the doubts about one member; whether its data can be looked at.
+pub(super) fn inspect(
+    octets: &[u8],
+    archive: &Archive<'_>,
+    member: &Member<'_>,
+    limits: &Limits,
+    note: &mut dyn FnMut(Doubt),
+) -> bool {
+    if member.flags & ENCRYPTED_FLAGS != 0 || member.method == AES || member.has_strong_encryption {
+        note(Doubt::Encrypted { what: "a member of the archive" });
+        return false;
+    }
+    if member.size > limits.file_bytes {
+        let (size_bytes, limit_bytes) = (member.size, limits.file_bytes);
+        note(Doubt::MemberTooLarge { name: member.name(), size_bytes, limit_bytes });
+        return false;
+    }
+    let times = member.size / member.packed.max(1);
+    if member.size > BOMB_BYTES && times > BOMB_TIMES {
+        note(Doubt::Ratio { name: member.name(), times });
+    }
+    if !OPENED.contains(&member.method) {
+        note(Doubt::Unopened { what: format!("members packed by method {}", member.method) });
+    }
+    if member.method == STORED && member.size != member.packed {
+        note(contradiction("a stored member has two sizes", member));
+    }
+    match disagreement(octets, archive, member) {
+        Some(what) => note(contradiction(what, member)),
+        None => return true,
+    }
+    false
+}
+
+fn contradiction(what: &'static str, member: &Member<'_>) -> Doubt {
+    Doubt::Contradiction { what, name: member.name() }
+}
+
+/// How the header before the data differs from the directory.
+fn disagreement(octets: &[u8], archive: &Archive<'_>, member: &Member<'_>) -> Option<&'static str> {
+    let local = local(octets, archive, member)?;
+    if !local.starts_with(LOCAL) {
+        return Some("a member is not where the directory says");
+    }
+    let (flags, method) = (u16_at(local, 6)?, u16_at(local, 8)?);
+    let (packed, size) = (u64::from(u32_at(local, 18)?), u64::from(u32_at(local, 22)?));
+    let name = usize::from(u16_at(local, 26)?);
+    let differs = |short: u64, long: u64| short != long && short != u64::from(u32::MAX);
+    if method != member.method || (flags ^ member.flags) & ENCRYPTED_FLAGS != 0 {
+        return Some("a member is packed in two ways");
+    }
+    if local.get(30..30 + name) != Some(member.name) {
+        return Some("a member has two names");
+    }
+    let has_descriptor = (flags | member.flags) & DESCRIPTOR_FLAG != 0 && packed == 0 && size == 0;
+    (!has_descriptor && (differs(packed, member.packed) || differs(size, member.size))).then_some("a member has two sizes")
+}
+
+fn local<'o>(octets: &'o [u8], archive: &Archive<'_>, member: &Member<'_>) -> Option<&'o [u8]> {
+    let at = usize::try_from(archive.begin.checked_add(member.offset)?).ok()?;
+    Some(octets.get(at..).unwrap_or_default())
+}
+
+/// Where a member's header begins and its data ends.
+fn extent(octets: &[u8], archive: &Archive<'_>, member: &Member<'_>) -> Option<(u64, u64)> {
+    let local = local(octets, archive, member)?;
+    let header = 30 + u64::from(u16_at(local, 26)?) + u64::from(u16_at(local, 28)?);
+    let begin = archive.begin + member.offset;
+    Some((begin, begin.checked_add(header)?.checked_add(member.packed)?))
+}
+
+/// A member's packed octets.
+pub(super) fn data<'o>(octets: &'o [u8], archive: &Archive<'_>, member: &Member<'_>) -> Option<&'o [u8]> {
+    let (_, end) = extent(octets, archive, member)?;
+    let (begin, end) = (usize::try_from(end.checked_sub(member.packed)?).ok()?, usize::try_from(end).ok()?);
+    octets.get(begin..end)
+}
+
+/// Members that share octets, reach into the directory, or stand in the archive without standing in its directory.
+pub(super) fn layout(octets: &[u8], archive: &Archive<'_>) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    let mut extents: Vec<(u64, u64, &Member<'_>)> = archive
+        .members
+        .iter()
+        .filter_map(|member| extent(octets, archive, member).map(|(begin, end)| (begin, end, member)))
+        .collect();
+    extents.sort_by_key(|(begin, ..)| *begin);
+    let mut reached = 0;
+    for (begin, end, member) in extents {
+        if begin < reached {
+            doubts.push(contradiction("members overlap", member));
+            break;
+        }
+        if end > archive.directory as u64 {
+            doubts.push(Doubt::Truncated { what: "a member reaches into the directory" });
+            break;
+        }
+        if is_hidden(octets, reached, begin) {
+            doubts.push(contradiction("a member before this one is not in the directory", member));
+        }
+        reached = end;
+    }
+    if is_hidden(octets, reached, archive.directory as u64) {
+        doubts.push(Doubt::Contradiction { what: "a member is not in the directory", name: String::new() });
+    }
+    doubts.truncate(2);
+    doubts
+}
+
+fn is_hidden(octets: &[u8], from: u64, to: u64) -> bool {
+    let range = usize::try_from(from).unwrap_or(usize::MAX)..usize::try_from(to).unwrap_or(usize::MAX);
+    octets.get(range).is_some_and(|gap| memchr::memmem::find(gap, LOCAL).is_some())
+}
+
+/// Shorter comments are for people.
+const SHORTEST_COMMENT: usize = 32;
+const MOST_STRAYS: usize = 32;
+const MOST_STRAY_BYTES: usize = 16 << 20;
+
+/// See [`super::strays`].
+pub(super) fn strays(octets: &[u8], archives: &[Archive<'_>]) -> Vec<Vec<u8>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    for archive in archives {
+        let rest = octets.get(archive.end..).unwrap_or_default();
+        let end = memchr::memmem::find(rest, LOCAL).unwrap_or(rest.len());
+        if end >= SHORTEST_COMMENT {
+            found.push(rest[..end].to_vec());
+        }
+    }
+    if !octets.starts_with(b"PK") && archives.is_empty() {
+        return found;
+    }
+    let mut listed: Vec<u64> = archives
+        .iter()
+        .flat_map(|archive| archive.members.iter().map(|member| archive.begin.saturating_add(member.offset)))
+        .collect();
+    listed.sort_unstable();
+    let ends: Vec<usize> = archives.iter().flat_map(|archive| [archive.directory, archive.end]).collect();
+    let mut from = 0;
+    while let Some(at) = memchr::memmem::find(&octets[from..], LOCAL).map(|at| from + at) {
+        from = at + LOCAL.len();
+        if listed.binary_search(&(at as u64)).is_ok() {
+            continue;
+        }
+        let next = ends.iter().copied().filter(|end| *end > at).min().unwrap_or(octets.len());
+        found.extend(stray(&octets[at..next.min(octets.len())]));
+        if found.len() >= MOST_STRAYS {
+            break;
+        }
+    }
+    found
+}
+
+/// A member by its own header alone.
+fn stray(octets: &[u8]) -> Option<Vec<u8>> {
+    let packed = usize::try_from(u32_at(octets, 18)?).ok()?;
+    let data = octets.get(30 + usize::from(u16_at(octets, 26)?) + usize::from(u16_at(octets, 28)?)..)?;
+    match u16_at(octets, 8)? {
+        STORED if packed == 0 => Some(data.to_vec()),
+        STORED => Some(data[..packed.min(data.len())].to_vec()),
+        DEFLATED => Some(crate::mail::views::containers::inflate::inflate(data, MOST_STRAY_BYTES).octets),
+        _ => None,
+    }
+    .filter(|stray| !stray.is_empty())
+}

@@ -1,0 +1,133 @@
+//! The directories of ZIP archives (PKWARE APPNOTE 6.3.10), wherever in the octets they lie. clamd cuts a member that is
+//! larger than it takes and calls the rest of it clean: what it would not see is found here.
+
+mod directory;
+mod members;
+
+use super::Limits;
+use crate::mail::views::Doubt;
+
+/// Archives looked into, nested ones among them.
+const MOST_ARCHIVES: usize = 64;
+/// Doubts told of one archive.
+const MOST_DOUBTS: usize = 8;
+
+/// What may hide in the archives: encrypted members, too large and too many ones, contradictions.
+pub fn inspect(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
+    let mut inspection = Inspection { limits, doubts: Vec::new(), archives: 0, left_bytes: limits.file_bytes };
+    inspection.octets(octets, 1);
+    inspection.doubts
+}
+
+/// What programs take out of archives whose directory is broken or does not list it: members found by their own
+/// headers, comments, what follows the end.
+pub(in crate::mail::views) fn strays(octets: &[u8]) -> Vec<Vec<u8>> {
+    members::strays(octets, &directory::find(octets))
+}
+
+struct Inspection<'l> {
+    limits: &'l Limits,
+    doubts: Vec<Doubt>,
+    archives: usize,
+    /// Octets that may still be unpacked.
+    left_bytes: u64,
+}
+
+impl Inspection<'_> {
+    fn note(&mut self, doubt: Doubt) {
+        if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
+            self.doubts.push(doubt);
+        }
+    }
+
+    fn octets(&mut self, octets: &[u8], level: u32) {
+        let archives = directory::find(octets);
+        if archives.is_empty() && octets.starts_with(directory::LOCAL) {
+            self.note(Doubt::Truncated { what: "its directory is missing" });
+        }
+        for archive in archives {
+            self.archives += 1;
+            if level > self.limits.levels {
+                self.note(Doubt::NestedTooDeep { levels: level, limit: self.limits.levels });
+                return;
+            }
+            if self.archives > MOST_ARCHIVES {
+                self.note(Doubt::TooManyMembers { count: self.archives as u64, limit: MOST_ARCHIVES as u64 });
+                return;
+            }
+            self.archive(octets, &archive, level);
+        }
+    }
+
+    fn archive(&mut self, octets: &[u8], archive: &directory::Archive<'_>, level: u32) {
+        if archive.count > self.limits.members {
+            self.note(Doubt::TooManyMembers { count: archive.count, limit: self.limits.members });
+        }
+        for what in &archive.contradictions {
+            self.note(Doubt::Contradiction { what, name: String::new() });
+        }
+        if let Some(what) = archive.truncated {
+            self.note(Doubt::Truncated { what });
+        }
+        let claimed = archive.members.iter().fold(0_u64, |sum, member| sum.saturating_add(member.size));
+        if claimed > self.limits.total_bytes {
+            self.note(Doubt::ContentTooLarge { size_bytes: claimed, limit_bytes: self.limits.total_bytes });
+        }
+        for doubt in members::layout(octets, archive) {
+            self.note(doubt);
+        }
+        for member in &archive.members {
+            self.member(octets, archive, member, level);
+        }
+    }
+
+    fn member(
+        &mut self,
+        octets: &[u8],
+        archive: &directory::Archive<'_>,
+        member: &directory::Member<'_>,
+        level: u32,
+    ) {
+        let is_sound = members::inspect(octets, archive, member, self.limits, &mut |doubt| self.note(doubt));
+        let Some(data) = members::data(octets, archive, member).filter(|_| is_sound) else { return };
+        match member.method {
+            members::STORED => {
+                if data.starts_with(directory::LOCAL) {
+                    self.octets(data, level + 1);
+                }
+            }
+            members::DEFLATED => self.deflated(member, data, level),
+            _ => {}
+        }
+    }
+
+    /// Unpacks what may become too large, or is an archive again.
+    fn deflated(&mut self, member: &directory::Member<'_>, data: &[u8], level: u32) {
+        let may_be_large = (data.len() as u64).saturating_mul(members::MOST_DEFLATED) > self.limits.file_bytes;
+        let begin = super::inflate::inflate(data, 4);
+        let is_archive = begin.octets.starts_with(directory::LOCAL) || begin.octets.starts_with(directory::END);
+        if !may_be_large && !is_archive {
+            return;
+        }
+        let most = member.size.min(self.left_bytes);
+        if is_archive {
+            let whole = super::inflate::inflate(data, usize::try_from(most).unwrap_or(usize::MAX));
+            self.left_bytes -= whole.octets.len() as u64;
+            self.is_longer(member, whole.is_cut);
+            self.octets(&whole.octets, level + 1);
+        } else {
+            let whole = super::inflate::length(data, most);
+            self.left_bytes -= whole.octets;
+            self.is_longer(member, whole.is_cut);
+        }
+    }
+
+    fn is_longer(&mut self, member: &directory::Member<'_>, is_cut: bool) {
+        if is_cut && self.left_bytes == 0 {
+            let limit_bytes = self.limits.file_bytes;
+            self.note(Doubt::ContentTooLarge { size_bytes: limit_bytes.saturating_add(1), limit_bytes });
+        } else if is_cut {
+            self.note(Doubt::Contradiction { what: "a member is longer than it says", name: member.name() });
+        }
+    }
+}
