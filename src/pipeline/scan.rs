@@ -1,6 +1,5 @@
 //! Has the scanner look at every view of a message: the octets as they came, and each decoded part.
 
-use std::borrow::Cow;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,12 +14,11 @@ use crate::catalog::{Stage, Task};
 use crate::mail::event::Scanned;
 use crate::mail::message::{self, Message, Problem, READ_LIMIT_BYTES};
 use crate::mail::{BlobId, Event, Timestamp, Verdict, ViewVerdict};
-use crate::net::clamd::{Address, Answer, Connection, Deadlines};
+use crate::net::clamd::{Address, Answer, Pieces, Pool, Settings, Source, Version};
 use crate::telemetry;
 
 /// Messages whose verdicts are recorded together.
 const BATCH: u32 = 32;
-const TRANSPORT: &str = "instream";
 
 /// The scanner as the outside sees it: where it is, and what became of it.
 #[derive(Clone, Debug)]
@@ -74,28 +72,29 @@ pub trait Engine: Send + Sync {
 pub struct Scanning {
     holds: Holds,
     scanner: Scanner,
-    address: Address,
+    pool: Pool,
     engine: Box<dyn Engine>,
-    connection: Option<Connection>,
     failures: u32,
 }
 
 impl Scanning {
     pub fn new(holds: Holds, scanner: Scanner, address: Address, engine: impl Engine + 'static) -> Self {
-        Self { holds, scanner, address, engine: Box::new(engine), connection: None, failures: 0 }
+        let pool = Pool::new(vec![address], Settings::default());
+        Self { holds, scanner, pool, engine: Box::new(engine), failures: 0 }
     }
 
-    /// A connection that has shown that it finds the test file; none while the scanner is away.
-    async fn connect(&mut self) -> bool {
-        if self.connection.as_ref().is_some_and(Connection::is_open) {
-            return true;
-        }
-        match Connection::open(&self.address, &Deadlines::default()).await {
-            Ok(connection) => {
-                let (engine, signatures) = self.named(&connection);
-                telemetry::scanner_ready(&engine, &signatures);
-                self.scanner.is(ScannerState::Ready { engine, signatures });
-                self.connection = Some(connection);
+    /// Whether a scanner answers that has shown that it finds the test file; and which signatures it has loaded.
+    async fn refresh(&mut self) -> bool {
+        match self.pool.version_now().await {
+            Ok(who) => {
+                let (engine, signatures) = self.named(&who.version);
+                let state = ScannerState::Ready { engine, signatures };
+                if let ScannerState::Ready { engine, signatures } = &state
+                    && !matches!(self.scanner.state(), ScannerState::Ready { .. })
+                {
+                    telemetry::scanner_ready(engine, signatures);
+                }
+                self.scanner.is(state);
                 self.failures = 0;
                 true
             }
@@ -114,25 +113,7 @@ impl Scanning {
         }
     }
 
-    /// As [`Self::connect`], and asks again which signatures are loaded: they may have changed since.
-    async fn refresh(&mut self) -> bool {
-        if !self.connect().await {
-            return false;
-        }
-        if let Some(connection) = &mut self.connection
-            && connection.signatures_now().await.is_err()
-        {
-            return self.connect().await;
-        }
-        if let Some(connection) = &self.connection {
-            let (engine, signatures) = self.named(connection);
-            self.scanner.is(ScannerState::Ready { engine, signatures });
-        }
-        true
-    }
-
-    fn named(&self, connection: &Connection) -> (String, String) {
-        let version = connection.version();
+    fn named(&self, version: &Version) -> (String, String) {
         (version.engine.clone(), version.signatures.clone().unwrap_or_else(|| self.engine.signatures()))
     }
 
@@ -181,22 +162,21 @@ impl Scanning {
     }
 
     async fn view(&mut self, view: String, octets: &[u8]) -> Result<ViewVerdict, String> {
-        let mut whole = Some(octets);
         let id = BlobId::of(octets);
-        self.ask(view, (id, octets.len() as u64), &mut || Ok(whole.take().map(Cow::Borrowed))).await
+        self.ask(view, (id, octets.len() as u64), octets.to_vec().into()).await
     }
 
     /// A message too large to be taken apart goes to the scanner as it came, frame by frame; its parts are not looked
     /// into, so it is never clean.
     async fn large(&mut self, task: &Task) -> Result<ViewVerdict, String> {
         let row = &task.message;
-        let blob = self.holds.reader.open(location(row.place)).map_err(|error| error.to_string())?;
-        let mut pieces = blob.pieces();
-        let mut next = || match pieces.next_piece() {
-            Ok(piece) => Ok(piece.map(|piece| Cow::Owned(piece.to_vec()))),
-            Err(error) => Err(io::Error::other(error)),
-        };
-        let mut view = self.ask("raw".to_owned(), (row.message.id, row.size_bytes), &mut next).await?;
+        let (reader, place) = (self.holds.reader.clone(), row.place);
+        let source = Source::stream(row.size_bytes, move || {
+            let mut pieces = reader.open(location(place)).map_err(io::Error::other)?.pieces();
+            let next = move || Ok(pieces.next_piece().map_err(io::Error::other)?.map(|piece| piece.to_vec().into()));
+            Ok(Box::new(next) as Pieces)
+        });
+        let mut view = self.ask("raw".to_owned(), (row.message.id, row.size_bytes), source).await?;
         if view.verdict == Verdict::Clean {
             view.verdict = Verdict::Partial;
             view.detail = Some(format!("larger than {} MiB: its parts were not scanned", READ_LIMIT_BYTES >> 20));
@@ -204,27 +184,22 @@ impl Scanning {
         Ok(view)
     }
 
-    /// Asks the scanner about one view. The error says why there is no answer; the connection is over then.
+    /// Asks the scanner about one view. The error says why there is no answer.
     async fn ask(
         &mut self,
         view: String,
         (blob, size_bytes): (BlobId, u64),
-        pieces: crate::net::clamd::Pieces<'_, '_>,
+        source: Source,
     ) -> Result<ViewVerdict, String> {
-        if !self.connect().await {
-            return Err("the scanner went away".to_owned());
-        }
-        let Some(connection) = &mut self.connection else { return Err("the scanner went away".to_owned()) };
         let began = Instant::now();
-        let answer = connection.scan_pieces(pieces).await.map_err(|error| error.to_string())?;
-        let (verdict, detail) = match answer {
+        let scan = self.pool.scan(source).await.map_err(|error| error.to_string())?;
+        let (verdict, detail) = match scan.answer {
             Answer::Ok => (Verdict::Clean, None),
             Answer::Found(signature) => (Verdict::of_signature(&signature), Some(signature)),
             Answer::TooLarge => (Verdict::Partial, Some("larger than the scanner takes".to_owned())),
             Answer::Error(why) => (Verdict::Error, Some(why)),
         };
-        let (engine, signatures) =
-            self.connection.as_ref().map(|connection| self.named(connection)).unwrap_or_default();
+        let (engine, signatures) = self.named(&scan.who.version);
         Ok(ViewVerdict {
             view,
             blob,
@@ -233,7 +208,7 @@ impl Scanning {
             detail,
             engine,
             signatures,
-            transport: TRANSPORT.to_owned(),
+            transport: scan.transport.to_string(),
             scanned: self.holds.clock.now(),
             duration_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         })
@@ -302,15 +277,11 @@ impl Work for Scanning {
         }
         let (mut scanned, mut failed) = (Vec::new(), Vec::new());
         for task in tasks {
-            if !self.connect().await {
-                break;
-            }
             let outcome = tokio::select! {
                 outcome = guarded(self.message(&task)) => outcome,
                 () = stopping(stop) => break,
             };
             let Some(outcome) = outcome else {
-                self.connection = None;
                 failed.push((task, "reading it failed in an unforeseen way".to_owned()));
                 continue;
             };
@@ -346,7 +317,7 @@ mod tests {
             detail: None,
             engine: String::new(),
             signatures: String::new(),
-            transport: TRANSPORT.to_owned(),
+            transport: "instream".to_owned(),
             scanned: Timestamp::from_millis(0),
             duration_ms: 0,
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use crate::net::clamd::{self, Address, Connection, Deadlines};
+use crate::net::clamd::{self, Address, Deadlines};
 
 use super::home::{CONFIG_FILE, Home};
 use super::launcher::{self, Launcher};
@@ -168,8 +168,8 @@ impl Supervisor {
             if !self.home.socket().exists() {
                 continue;
             }
-            match runtime.block_on(Connection::open(&self.address, &PROBE)) {
-                Ok(connection) => return Ok(connection.version().clone()),
+            match runtime.block_on(clamd::probe(&self.address, &PROBE)) {
+                Ok(version) => return Ok(version),
                 Err(error) if error.is_transient() => {}
                 Err(error) => return Err(End::Failed(error.to_string())),
             }

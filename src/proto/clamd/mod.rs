@@ -19,6 +19,8 @@ pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Longer replies are not clamd's.
 const REPLY_BYTES: usize = 4096;
 
+const TIMED_OUT: &[u8] = b"COMMAND READ TIMED OUT\n";
+
 /// Why the session is over. What was asked and not answered is not known to be anything.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -30,12 +32,16 @@ pub enum Error {
     TimedOut,
     #[error("clamd ended the session: {0}")]
     Refused(String),
+    #[error("clamd ended the session because another message was longer than its StreamMaxLength")]
+    Limited,
     #[error("clamd gave an empty answer; check that the address is clamd's")]
     Empty,
     #[error("clamd answered \"{0}\", which is not in its protocol; check that the address is clamd's")]
     Garbage(String),
     #[error("clamd answered number {0}, which was not asked; check that the address is clamd's")]
     WrongId(u32),
+    #[error("clamd answered number {0} before it had the whole message; check that the address is clamd's")]
+    Early(u32),
     #[error("clamd's answer is longer than {REPLY_BYTES} bytes; check that the address is clamd's")]
     TooLong,
 }
@@ -43,14 +49,17 @@ pub enum Error {
 impl Error {
     /// Whether the same question on a new connection may be answered.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Closed | Self::Cut(_) | Self::TimedOut | Self::Refused(_))
+        matches!(self, Self::Closed | Self::Cut(_) | Self::TimedOut | Self::Refused(_) | Self::Limited)
     }
 }
 
 /// What was asked under a number, and so which answers are possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
-    Scan,
+    /// Not all of it has been sent: it can be too large, nothing else.
+    Unfinished,
+    Instream,
+    Fildes,
     Version,
     Ping,
 }
@@ -61,6 +70,7 @@ pub struct Session {
     asked: u32,
     open: BTreeMap<u32, Asked>,
     input: Vec<u8>,
+    over: Option<Error>,
 }
 
 impl Session {
@@ -68,9 +78,17 @@ impl Session {
         Self::default()
     }
 
-    /// Asks for a scan: its number, and the command to send before the chunks.
-    pub fn scan(&mut self) -> (u32, &'static [u8]) {
-        (self.ask(Asked::Scan), b"zINSTREAM\0")
+    /// Asks for the scan of a stream: its number, and the command to send before the chunks. When nothing but the end of
+    /// the stream is left to send, [`Self::sent`] must be told.
+    pub fn instream(&mut self) -> (u32, &'static [u8]) {
+        (self.ask(Asked::Unfinished), b"zINSTREAM\0")
+    }
+
+    /// Asks for the scan of an open file: its number, and the command. The command's last octet carries the descriptor,
+    /// and all of it goes out in one call: clamd wants both at once. Not in a session with streams: clamd may take the
+    /// descriptor for one that belongs to no command.
+    pub fn fildes(&mut self) -> (u32, &'static [u8]) {
+        (self.ask(Asked::Fildes), b"zFILDES\0\0")
     }
 
     pub fn version(&mut self) -> (u32, &'static [u8]) {
@@ -81,31 +99,57 @@ impl Session {
         (self.ask(Asked::Ping), b"zPING\0")
     }
 
+    /// The whole stream is sent but for its end, so from now on it may be answered.
+    pub fn sent(&mut self, id: u32) {
+        if let Some(asked @ Asked::Unfinished) = self.open.get_mut(&id) {
+            *asked = Asked::Instream;
+        }
+    }
+
     /// Takes in what clamd sent, cut anywhere.
     pub fn feed(&mut self, octets: &[u8]) {
         self.input.extend_from_slice(octets);
     }
 
-    /// The next whole reply, or `None` if more octets are needed. After an error the session is over.
+    /// The next whole reply, or `None` if more octets are needed. After an error the session is over, and the error stays.
     pub fn reply(&mut self) -> Result<Option<Reply>, Error> {
-        let Some(end) = self.input.iter().position(|octet| *octet == 0) else { return self.unfinished() };
-        if end > REPLY_BYTES {
-            return Err(Error::TooLong);
+        if let Some(error) = &self.over {
+            return Err(error.clone());
         }
-        let line: Vec<u8> = self.input.drain(..=end).take(end).collect();
-        let (id, text) = reply::numbered(&line)?;
-        let asked = self.open.remove(&id).ok_or(Error::WrongId(id))?;
-        let said = match asked {
-            Asked::Scan => Said::Scan(reply::scan(text)?),
-            Asked::Version => Said::Version(reply::version(text)?),
-            Asked::Ping => reply::pong(text)?,
+        let next = self.next();
+        self.over = match &next {
+            Err(error) => Some(error.clone()),
+            Ok(Some(Reply { said: Said::Scan(Answer::TooLarge), .. })) => Some(Error::Limited),
+            Ok(_) => None,
         };
-        Ok(Some(Reply { id, said }))
+        next
     }
 
     /// What it means that clamd closed the connection now.
     pub fn closed(&self) -> Error {
-        if self.input.is_empty() { Error::Closed } else { Error::Cut(reply::shown(&self.input)) }
+        match &self.over {
+            Some(error) => error.clone(),
+            None if self.input.is_empty() => Error::Closed,
+            None => Error::Cut(reply::shown(&self.input)),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Reply>, Error> {
+        let end = self.input.iter().position(|octet| *octet == 0);
+        let line = &self.input[..end.unwrap_or(self.input.len()).min(REPLY_BYTES)];
+        // The one message that ends with a newline instead of NUL.
+        if line.windows(TIMED_OUT.len()).any(|octets| octets == TIMED_OUT) {
+            return Err(Error::TimedOut);
+        }
+        if end.unwrap_or(self.input.len()) > REPLY_BYTES {
+            return Err(Error::TooLong);
+        }
+        let Some(end) = end else { return Ok(None) };
+        let (id, text) = reply::numbered(line)?;
+        let asked = self.open.remove(&id).ok_or(Error::WrongId(id))?;
+        let said = read(id, asked, text)?;
+        self.input.drain(..=end);
+        Ok(Some(Reply { id, said }))
     }
 
     fn ask(&mut self, what: Asked) -> u32 {
@@ -113,17 +157,19 @@ impl Session {
         self.open.insert(self.asked, what);
         self.asked
     }
+}
 
-    /// A read timeout is the one message that ends with a newline instead of NUL.
-    fn unfinished(&self) -> Result<Option<Reply>, Error> {
-        if self.input.ends_with(b"COMMAND READ TIMED OUT\n") {
-            Err(Error::TimedOut)
-        } else if self.input.len() > REPLY_BYTES {
-            Err(Error::TooLong)
-        } else {
-            Ok(None)
-        }
-    }
+fn read(id: u32, asked: Asked, text: &[u8]) -> Result<Said, Error> {
+    Ok(match asked {
+        Asked::Instream => Said::Scan(reply::stream(text)?),
+        Asked::Fildes => Said::Scan(reply::file(text)?),
+        Asked::Version => Said::Version(reply::version(text)?),
+        Asked::Ping => reply::pong(text)?,
+        Asked::Unfinished => match reply::stream(text)? {
+            Answer::TooLarge => Said::Scan(Answer::TooLarge),
+            _ => return Err(Error::Early(id)),
+        },
+    })
 }
 
 /// What goes before a chunk: its length, big-endian. A chunk is never empty: that would end the stream.

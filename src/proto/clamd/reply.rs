@@ -51,20 +51,32 @@ pub(super) fn numbered(line: &[u8]) -> Result<(u32, &[u8]), Error> {
     numbered.ok_or_else(|| unexpected(line))
 }
 
-/// `stream: OK`, `stream: NAME FOUND`, `stream: CAUSE ERROR`, or the size limit.
-pub(super) fn scan(text: &[u8]) -> Result<Answer, Error> {
-    match text {
-        b"stream: OK" => return Ok(Answer::Ok),
-        b"INSTREAM size limit exceeded. ERROR" => return Ok(Answer::TooLarge),
-        _ => {}
+/// What is said of a stream: `stream: ` and the outcome, or the size limit.
+pub(super) fn stream(text: &[u8]) -> Result<Answer, Error> {
+    if text == b"INSTREAM size limit exceeded. ERROR" {
+        return Ok(Answer::TooLarge);
     }
     let said = text.strip_prefix(b"stream: ").ok_or_else(|| unexpected(text))?;
-    if let Some(name) = said.strip_suffix(b" FOUND").filter(|name| !name.is_empty()) {
-        Ok(Answer::Found(shown(name)))
-    } else if let Some(cause) = said.strip_suffix(b" ERROR") {
-        Ok(Answer::Error(shown(cause)))
+    outcome(said).ok_or_else(|| unexpected(text))
+}
+
+/// What is said of an open file: `fd[`, the number it has in clamd, `]: ` and the outcome.
+pub(super) fn file(text: &[u8]) -> Result<Answer, Error> {
+    let said = text.strip_prefix(b"fd[").and_then(|rest| {
+        let digits = rest.iter().take_while(|octet| octet.is_ascii_digit()).count();
+        rest[digits..].strip_prefix(b"]: ").filter(|_| digits > 0)
+    });
+    said.and_then(outcome).ok_or_else(|| unexpected(text))
+}
+
+/// `OK`, `NAME FOUND`, or `CAUSE ERROR`.
+fn outcome(said: &[u8]) -> Option<Answer> {
+    if said == b"OK" {
+        Some(Answer::Ok)
+    } else if let Some(name) = said.strip_suffix(b" FOUND").filter(|name| !name.is_empty()) {
+        Some(Answer::Found(shown(name)))
     } else {
-        Err(unexpected(text))
+        said.strip_suffix(b" ERROR").map(|cause| Answer::Error(shown(cause)))
     }
 }
 

@@ -12,7 +12,8 @@ fn each_reply_means_what_the_table_says() {
         let (ask, rest) = row.split_once(" | ").unwrap();
         let (sent, expected) = rest.rsplit_once(" => ").unwrap();
         let mut session = Session::new();
-        ask_for(&mut session, ask);
+        let id = ask_for(&mut session, ask);
+        session.sent(id);
         session.feed(&octets(sent));
         assert_eq!(outcome(&mut session), expected, "{row}");
         rows += 1;
@@ -32,7 +33,7 @@ fn dialogs_read_the_same_however_they_are_cut() {
 #[test]
 fn a_reply_longer_than_the_cap_is_refused_even_without_its_end() {
     let mut session = Session::new();
-    session.scan();
+    session.instream();
     session.feed(&vec![b'a'; REPLY_BYTES + 1]);
     assert_eq!(session.reply(), Err(Error::TooLong));
 }
@@ -40,7 +41,7 @@ fn a_reply_longer_than_the_cap_is_refused_even_without_its_end() {
 #[test]
 fn a_signature_name_is_bounded() {
     let mut session = Session::new();
-    session.scan();
+    asked(&mut session);
     session.feed(format!("1: stream: {} FOUND\0", "A".repeat(3000)).as_bytes());
     let Some(Reply { said: Said::Scan(Answer::Found(name)), .. }) = session.reply().unwrap() else {
         panic!("not found")
@@ -52,7 +53,7 @@ proptest! {
     #[test]
     fn no_other_octets_than_the_exact_ones_mean_ok(noise in near_ok()) {
         let mut session = Session::new();
-        session.scan();
+        asked(&mut session);
         session.feed(&noise);
         let ok = Reply { id: 1, said: Said::Scan(Answer::Ok) };
         prop_assert_eq!(session.reply() == Ok(Some(ok)), noise.starts_with(b"1: stream: OK\0"));
@@ -61,7 +62,7 @@ proptest! {
     #[test]
     fn any_octets_in_any_pieces_are_survived(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..9)) {
         let mut session = Session::new();
-        session.scan();
+        session.instream();
         session.version();
         for piece in &pieces {
             session.feed(piece);
@@ -100,8 +101,11 @@ fn replay(dialog: &str, size: usize) {
     for line in dialog.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(sent) = line.strip_prefix("S: ") {
             octets(sent).chunks(size).for_each(|piece| session.feed(piece));
-        } else if let Some(ask) = line.strip_prefix("C: ") {
-            ask_for(&mut session, ask);
+        } else if let Some(command) = line.strip_prefix("C: ") {
+            match command.split_once(' ') {
+                Some(("sent", id)) => session.sent(id.parse().unwrap()),
+                _ => drop(ask_for(&mut session, command)),
+            }
         } else if let Some(expected) = line.strip_prefix("> ") {
             assert_eq!(outcome(&mut session), expected, "cut at {size}: {dialog}");
         } else {
@@ -110,14 +114,23 @@ fn replay(dialog: &str, size: usize) {
     }
 }
 
-fn ask_for(session: &mut Session, command: &str) {
-    let (_, sent) = match command {
-        "zINSTREAM" => session.scan(),
+fn asked(session: &mut Session) {
+    let (id, _) = session.instream();
+    session.sent(id);
+}
+
+fn ask_for(session: &mut Session, command: &str) -> u32 {
+    let (id, sent) = match command {
+        "zINSTREAM" => session.instream(),
+        "zFILDES" => session.fildes(),
         "zVERSION" => session.version(),
         "zPING" => session.ping(),
         other => panic!("no such command: {other}"),
     };
-    assert_eq!(sent, [command.as_bytes(), b"\0"].concat());
+    // The octet behind FILDES is the one that carries the descriptor.
+    let expected = [command.as_bytes(), b"\0", if command == "zFILDES" { b"\0".as_slice() } else { b"" }].concat();
+    assert_eq!(sent, expected);
+    id
 }
 
 /// The next reply in the words of the files. With nothing left to read the connection counts as closed.
@@ -144,6 +157,8 @@ fn over(error: &Error) -> String {
         Error::Refused(text) => format!("refused {text}"),
         Error::Empty => "empty".to_owned(),
         Error::Garbage(text) => format!("garbage {text}"),
+        Error::Limited => "limited".to_owned(),
+        Error::Early(id) => format!("early {id}"),
         Error::WrongId(id) => format!("wrong id {id}"),
         Error::TooLong => "too long".to_owned(),
     }

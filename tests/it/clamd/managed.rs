@@ -12,25 +12,22 @@ use poplar::mail::eicar;
 use poplar::net::clamd::{Address, Answer};
 use rustix::process::{Pid, Signal};
 
-use super::{found, open};
+use super::{answer, finds, pool};
 use crate::support::clamd::{settings, start, start_with, wait};
 
 #[tokio::test]
 async fn a_killed_clamd_is_started_again() {
     let folder = tempfile::tempdir().unwrap();
     let clamd = start(folder.path());
-    let mut before = open(clamd.address()).await.unwrap();
+    let pool = pool(clamd.address());
+    assert!(finds(&pool, eicar()).await);
     let pid = pid_of(folder.path());
     rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    let error = before.scan(b"lost").await.unwrap_err();
-    assert!(error.is_transient(), "{error}");
-
     let why = why_restarting(&clamd);
     assert!(why.contains("SIGKILL"), "{why}");
     wait(&clamd);
     assert_ne!(pid_of(folder.path()), pid);
-    let mut after = open(clamd.address()).await.unwrap();
-    assert!(found(after.scan(&eicar()).await));
+    assert!(finds(&pool, eicar()).await);
 }
 
 #[test]
@@ -121,7 +118,7 @@ async fn a_long_path_with_blanks_works_and_leaves_nothing_in_the_temporary_folde
     let shortcut = socket.parent().unwrap().parent().unwrap().to_owned();
     assert!(socket.as_os_str().len() < 100, "{}", socket.display());
     assert_eq!(fs::metadata(&shortcut).unwrap().permissions().mode() & 0o777, 0o700);
-    assert!(found(open(clamd.address()).await.unwrap().scan(&eicar()).await));
+    assert!(finds(&pool(clamd.address()), eicar()).await);
     drop(clamd);
     assert!(!shortcut.exists());
 }
@@ -149,7 +146,7 @@ async fn the_systems_signatures_are_preferred() {
         .unwrap();
     let clamd = start_with(Settings { database_dir: database_dir.clone(), ..settings(&folder.path().join("data")) });
     assert_eq!(clamd.signatures(), Some(Signatures::System(database_dir)));
-    let answer = open(clamd.address()).await.unwrap().scan(b"a poplar is a tree").await.unwrap();
+    let answer = answer(&pool(clamd.address()), b"a poplar is a tree".to_vec()).await.unwrap();
     assert_eq!(answer, Answer::Found("Mine.Word.UNOFFICIAL".to_owned()));
 }
 

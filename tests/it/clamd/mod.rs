@@ -1,15 +1,19 @@
 //! The client and the supervisor against a real clamd, and the client against what only looks like one.
 
-mod fake;
+
 mod managed;
 mod real;
 
-use poplar::net::clamd::{Address, Answer, Connection, Deadlines, Error};
+use poplar::net::clamd::{Address, Answer, Error, Pool, Settings, Source};
 
-async fn open(address: &Address) -> Result<Connection, Error> {
-    Connection::open(address, &Deadlines::default()).await
+fn pool(address: &Address) -> Pool {
+    Pool::new(vec![address.clone()], Settings::default())
 }
 
-fn found(answer: Result<Answer, Error>) -> bool {
-    matches!(answer.unwrap(), Answer::Found(_))
+async fn answer(pool: &Pool, octets: impl Into<Source>) -> Result<Answer, Error> {
+    Ok(pool.scan(octets).await?.answer)
+}
+
+async fn finds(pool: &Pool, octets: impl Into<Source>) -> bool {
+    matches!(answer(pool, octets).await.unwrap(), Answer::Found(_))
 }
