@@ -12,9 +12,9 @@ mod verify;
 pub use error::Error;
 pub use journal::{EntryShown, Head, ProofShown, Proved, ProvenShown, check_message, check_proof, read_key};
 pub use ledger::{LedgerShown, LineShown, SessionShown};
-pub use search::{Hit, Order, Results, Search, Skipped};
+pub use search::{Hit, Matching, Order, Results, Search, Skipped};
 pub use show::{Access, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
-pub use status::{AccountState, AccountStatus, Backlogs, ScannerStatus, StageStatus, Stages, Status};
+pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, ScannerStatus, StageStatus, Stages, Status};
 pub use verify::{Checked, Damage, Depth, Pace, Report};
 
 /// A message of the archive, as [`Archive::find`] hands it out.

@@ -58,6 +58,14 @@ pub struct Hit {
     pub highlights: Vec<(usize, usize)>,
 }
 
+/// Every message that a query finds.
+#[derive(Clone, Debug)]
+pub struct Matching {
+    pub numbers: Vec<u64>,
+    /// How the query was read, where that may surprise.
+    pub notes: Vec<String>,
+}
+
 /// What could not be looked into.
 #[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct Skipped {
@@ -86,6 +94,21 @@ impl Archive {
         Ok(Results { total: found.total, hits, skipped: self.skipped()?, notes: parsed.notes })
     }
 
+    /// The numbers of all messages that match, ascending; of an empty query, of all there are.
+    pub fn matching(&self, query: &str) -> Result<Matching, Error> {
+        if query.trim().is_empty() {
+            let (end, _) = self.catalog.scannable()?;
+            return Ok(Matching { numbers: (1..end).collect(), notes: Vec::new() });
+        }
+        let parsed = query::parse(query);
+        let facts = self.facts(&parsed.query)?;
+        let page = Page { sort: Order::Newest.into(), offset: 0, limit: usize::MAX };
+        let found = Index::open(&self.folder.join("index"))?.reader()?.search(&parsed.query, &facts, &page)?;
+        let mut numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
+        numbers.sort_unstable();
+        Ok(Matching { numbers, notes: parsed.notes })
+    }
+
     /// The catalog's answers to the parts of a query that are about what changes.
     fn facts(&self, query: &Query) -> Result<Facts, Error> {
         let mut facts = Facts::at(self.clock.now());
@@ -93,7 +116,7 @@ impl Archive {
             let numbers = match fact {
                 Fact::Account(name) => self.catalog.numbers_of_account(name)?,
                 Fact::Verdict(verdict) => self.catalog.numbers_with_verdict(&[*verdict])?,
-                Fact::Quarantined => self.catalog.numbers_with_verdict(&[Verdict::Infected])?,
+                Fact::Quarantined => self.catalog.numbers_in_quarantine()?,
             };
             facts = facts.with(fact.clone(), numbers.into_iter().collect::<NumberSet>());
         }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Error};
-use crate::catalog::{Account, Backlog, LongFailed, PackRow, Stage};
+use crate::catalog::{Account, Backlog, LongFailed, PackRow, Rescan, Stage};
 use crate::mail::{Timestamp, Verdict};
 
 /// How the archive and its owner are.
@@ -20,6 +20,8 @@ pub struct Status {
     pub accounts: Vec<AccountStatus>,
     pub stages: Stages,
     pub scanner: ScannerStatus,
+    /// The archive is being scanned again, with other signatures.
+    pub rescan: Option<RescanStatus>,
     /// The process that owns the archive, if one is alive.
     pub owner: Option<u32>,
     pub warnings: Vec<String>,
@@ -107,7 +109,7 @@ pub struct StageStatus {
 }
 
 /// What the owner says of its scanner.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScannerStatus {
     /// `ready`, `starting`, `away`, `off`, or `not running` where nobody owns the archive.
     pub state: String,
@@ -115,6 +117,32 @@ pub struct ScannerStatus {
     pub signatures: Option<String>,
     /// Why it is away, or what to know about its signatures.
     pub message: Option<String>,
+    /// Memory that the managed clamd takes, to 16 MiB.
+    #[serde(default)]
+    pub memory_bytes: Option<u64>,
+}
+
+/// How far a rescan is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RescanStatus {
+    pub why: String,
+    /// RFC 3339, UTC.
+    pub began: String,
+    /// Messages scanned again so far, the newest first.
+    pub messages: u64,
+    /// Messages there were when it began.
+    pub total: u64,
+    /// Messages with another verdict than before.
+    pub changed: u64,
+    /// Of those, infected now.
+    pub infected: u64,
+}
+
+impl From<Rescan> for RescanStatus {
+    fn from(rescan: Rescan) -> Self {
+        let Rescan { why, began, messages, total, changed, infected, .. } = rescan;
+        Self { why, began: began.to_string(), messages, total, changed, infected }
+    }
 }
 
 /// Work that waits, for whoever waits for it.
@@ -141,6 +169,7 @@ impl Archive {
             accounts,
             stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into() },
             scanner,
+            rescan: self.catalog.rescan()?.filter(|rescan| rescan.total > 0).map(RescanStatus::from),
             owner,
             warnings: Vec::new(),
         };
@@ -177,7 +206,7 @@ impl Archive {
     }
 
     fn owner(&self) -> Result<(Option<u32>, ScannerStatus), Error> {
-        let nobody = ScannerStatus { state: "not running".to_owned(), engine: None, signatures: None, message: None };
+        let nobody = ScannerStatus { state: "not running".to_owned(), ..ScannerStatus::default() };
         let Some(owner) = self.catalog.owner()? else { return Ok((None, nobody)) };
         if self.clock.now().as_millis() - owner.beat.as_millis() > HEARTBEAT_MS {
             return Ok((None, nobody));

@@ -28,7 +28,7 @@ pub struct Rescan {
     /// Messages there were when it began.
     pub total: u64,
     pub messages: u64,
-    /// Distinct octets that the scanner was asked about.
+    /// Octets that the scanner was asked about; equal ones were not asked about twice.
     pub parts: u64,
     pub changed: u64,
     pub infected: u64,
@@ -91,8 +91,9 @@ impl Catalog {
     /// Which signatures the archive was scanned with as a whole, last time.
     pub fn rescanned_with(&self) -> Result<Option<String>, Error> {
         let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT signature_set FROM rescanned ORDER BY number DESC LIMIT 1")?;
+        let mut statement = connection.prepare_cached(
+            "SELECT signature_set FROM rescanned WHERE signature_set <> '' ORDER BY number DESC LIMIT 1",
+        )?;
         Ok(statement.query_row([], |row| row.get(0)).optional()?)
     }
 

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -104,6 +105,28 @@ impl Catalog {
             params![now.as_millis()],
         )?;
         Ok(())
+    }
+
+    /// What failed of these messages, or of all where none is named, is due now. Gives how many messages that is.
+    pub fn requeue(&self, messages: &[u64], now: Timestamp) -> Result<u64, Error> {
+        let mut connection = self.connection();
+        let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut requeued = HashSet::new();
+        let named: Vec<Option<u64>> =
+            if messages.is_empty() { vec![None] } else { messages.iter().copied().map(Some).collect() };
+        for message in named {
+            let mut statement = sql.prepare_cached(
+                "UPDATE work SET stuck = 0, attempts = 0, due_ms = ?2
+                 WHERE stage IN ('scan', 'index') AND (?1 IS NULL OR message = ?1) AND error IS NOT NULL
+                 RETURNING message",
+            )?;
+            let rows = statement.query_map(params![message, now.as_millis()], |row| row.get::<_, u64>(0))?;
+            for row in rows {
+                requeued.insert(row?);
+            }
+        }
+        sql.commit()?;
+        Ok(requeued.len() as u64)
     }
 
     /// These messages are in the index, durably; what was read from them goes into the lists. One that came to be collected

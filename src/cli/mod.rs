@@ -12,6 +12,7 @@ mod ledger;
 mod outcome;
 mod plan;
 mod rebuild;
+mod rescan;
 mod restore;
 mod run;
 mod screen;
@@ -82,6 +83,10 @@ enum Verb {
     Ledger(ledger::Ledger),
     /// What the next session with an account would fetch and delete, and why, without doing it
     Plan(plan::Plan),
+    /// Scans again, with the signatures of today
+    Rescan(rescan::Rescan),
+    /// Gives messages that could not be scanned or indexed another try
+    Requeue(rescan::Requeue),
     /// Checks everything against everything
     Verify(verify::Verify),
     /// What happened, and the proofs of it
@@ -159,6 +164,8 @@ pub fn main() -> ExitCode {
         Verb::Plan(plan) => plan.run(&context),
         Verb::Verify(verify) => verify.run(&context),
         Verb::Journal(journal) => journal.run(&context),
+        Verb::Rescan(rescan) => rescan.run(&context),
+        Verb::Requeue(requeue) => requeue.run(&context),
         Verb::Seal(seal) => seal.run(&context),
         Verb::Rebuild(rebuild) => rebuild.run(&context),
         Verb::Backup(backup) => backup.run(&context),

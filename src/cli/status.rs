@@ -35,6 +35,11 @@ fn told(status: &Status) -> String {
         vec![paint.dim("to scan"), stage(status.stages.scan)],
         vec![paint.dim("to index"), stage(status.stages.index)],
     ];
+    if let Some(rescan) = &status.rescan {
+        let (done, total) = (count(rescan.messages), count(rescan.total));
+        let found = format!("{} changed, {} infected", count(rescan.changed), count(rescan.infected));
+        rows.push(vec![paint.dim("rescan"), format!("{done} of {total}, {found}; {}", tame(&rescan.why))]);
+    }
     let verdicts: Vec<String> =
         status.verdicts.iter().map(|(verdict, number)| format!("{} {verdict}", count(*number))).collect();
     if !verdicts.is_empty() {
@@ -54,7 +59,11 @@ fn told(status: &Status) -> String {
 fn scanner(status: &Status) -> String {
     let scanner = &status.scanner;
     let named = [&scanner.engine, &scanner.signatures].map(|word| word.as_deref().unwrap_or_default()).join(" ");
-    if named.trim().is_empty() { scanner.state.clone() } else { format!("{}: {}", scanner.state, named.trim()) }
+    let memory = scanner.memory_bytes.map_or(String::new(), |bytes| format!(", {} of memory", size(bytes)));
+    match named.trim() {
+        "" => scanner.state.clone(),
+        named => format!("{}: {named}{memory}", scanner.state),
+    }
 }
 
 fn stage(stage: StageStatus) -> String {

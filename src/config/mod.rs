@@ -21,6 +21,8 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::mail::SignatureFamilies;
+
 pub use crate::mail::Auth;
 pub use account::{Account, AfterArchive, DeleteWhen, TlsMode};
 pub use edit::{EditError, NewAccount, NewLogin, add_account, remove_account, rename_account, save};
@@ -97,19 +99,46 @@ pub struct Verify {
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
 #[schemars(deny_unknown_fields, extend("required" = []))]
 pub struct Scan {
-    /// `managed`: Poplar starts and supervises a clamd of its own. `unix:/path` or `tcp:host:port`: one that runs.
-    #[schemars(with = "String", extend("default" = "managed", "pattern" = "^(managed|unix:/.+|tcp:.+:[0-9]+)$"))]
+    /// `managed`: Poplar starts and supervises a clamd of its own. `unix:/path` or `tcp:host:port`: one that runs. A list
+    /// of such addresses: the first that works is used.
+    #[schemars(schema_with = "clamd_schema")]
     pub clamd: Clamd,
     /// The folder of the ClamAV signatures, for the managed clamd.
     #[schemars(extend("default" = "/var/lib/clamav"))]
     pub database_dir: PathBuf,
+    /// What the names of signatures say, by how they begin: `partial`, `encrypted`, `suspicious` or `infected`. The longest
+    /// beginning that fits counts, and a name that none fits is `infected`.
+    #[schemars(with = "std::collections::BTreeMap<String, Finding>")]
+    pub families: SignatureFamilies,
+}
+
+/// What a finding may be said to be.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+#[expect(dead_code, reason = "it only tells the schema which words there are")]
+enum Finding {
+    Partial,
+    Encrypted,
+    Suspicious,
+    Infected,
+}
+
+fn clamd_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let address = "^(unix:/.+|tcp:.+:[0-9]+)$";
+    schemars::json_schema!({
+        "anyOf": [
+            { "type": "string", "pattern": "^(managed|unix:/.+|tcp:.+:[0-9]+)$" },
+            { "type": "array", "minItems": 1, "items": { "type": "string", "pattern": address } },
+        ],
+        "default": "managed",
+    })
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clamd {
     Managed,
-    /// `unix:/path` or `tcp:host:port`, checked to have one of these forms.
-    Address(String),
+    /// `unix:/path` or `tcp:host:port`, checked to have one of these forms; at least one, the first that works is used.
+    Addresses(Vec<String>),
 }
 
 /// The web pages and the API.

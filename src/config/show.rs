@@ -77,10 +77,17 @@ fn sections(config: &Config) -> Vec<Section> {
     ];
     let storage = vec![("reserve", Some(show_size(storage.reserve).into()))];
     let clamd = match &scan.clamd {
-        Clamd::Managed => "managed",
-        Clamd::Address(address) => address,
+        Clamd::Managed => "managed".into(),
+        Clamd::Addresses(addresses) if addresses.len() == 1 => addresses[0].clone().into(),
+        Clamd::Addresses(addresses) => addresses.clone().into(),
     };
-    let scan = vec![("clamd", Some(clamd.into())), ("database_dir", Some(path(&scan.database_dir)))];
+    let families: Table =
+        scan.families.iter().map(|(beginning, verdict)| (beginning.to_owned(), verdict.as_str().into())).collect();
+    let scan = vec![
+        ("clamd", Some(clamd)),
+        ("database_dir", Some(path(&scan.database_dir))),
+        ("families", Some(Value::Table(families))),
+    ];
     let web = vec![("listen", Some(web.listen.to_string().into()))];
     let import = vec![("drop_folder", import.drop_folder.as_deref().map(path))];
     for (heading, name, rows) in [

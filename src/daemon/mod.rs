@@ -16,6 +16,7 @@ mod polling;
 pub mod pop3_server;
 pub mod rebuild;
 pub mod requests;
+pub mod rescan;
 pub mod reserve;
 pub mod restore;
 mod roster;

@@ -19,15 +19,18 @@ use crate::files::{self, Lock, LockError};
 use crate::index::{self, Index};
 use crate::journal::{self, Log, Signer};
 use crate::mail::{AccountId, Clock, Event};
-use crate::net::clamd::Address;
+use crate::net::clamd::{Address, ParseAddressError, Pool};
 use crate::pipeline::{
     self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Scanner, ScannerState, Scanning, Sealing,
     Signing, Turns, Wake,
 };
-use crate::{store, telemetry};
+use crate::{net, store, telemetry};
 
 /// Octets of messages that may wait in memory to become durable.
 const IN_FLIGHT_BYTES: usize = 32 << 20;
+
+/// The scanner's memory is told in steps: it is written down whenever it changes.
+const MEMORY_STEP: u64 = (16 << 20) - 1;
 
 /// Which stages run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +103,10 @@ impl Engine for WatchedScanner {
         }
     }
 
+    fn signature_set(&self) -> Option<String> {
+        self.managed.as_ref().and_then(|clamd| clamd.signature_set())
+    }
+
     fn is_starting(&self) -> bool {
         self.managed.as_ref().is_some_and(|clamd| clamd.state() == clamd::State::Starting)
     }
@@ -113,6 +120,11 @@ impl WatchedScanner {
             engine,
             signatures,
             message,
+            memory_bytes: self
+                .managed
+                .as_ref()
+                .and_then(|clamd| clamd.memory_bytes())
+                .map(|bytes| bytes & !MEMORY_STEP),
         };
         let managed = self.managed.as_ref();
         let builtin = managed.and_then(|clamd| match clamd.signatures()? {
@@ -220,13 +232,17 @@ impl Owner {
     }
 
     fn start_scanning(&mut self, config: &Config, options: &Options) -> Result<(), Error> {
-        let address = match &config.scan.clamd {
-            Clamd::Address(address) => address.parse().map_err(|error| Error::Scanner(format!("{error}")))?,
-            Clamd::Managed => self.manage_clamd(config, options)?,
+        let addresses = match &config.scan.clamd {
+            Clamd::Addresses(addresses) => {
+                addresses.iter().map(|address| address.parse()).collect::<Result<_, ParseAddressError>>()
+            }
+            Clamd::Managed => Ok(vec![self.manage_clamd(config, options)?]),
         };
-        let engine = self.watched.clone();
+        let pool =
+            Pool::new(addresses.map_err(|error| Error::Scanner(error.to_string()))?, net::clamd::Settings::default());
+        let (engine, families) = (self.watched.clone(), config.scan.families.clone());
         let hint = self.holds.wake.scan.clone();
-        let stage = Scanning::new(self.holds.clone(), self.watched.scanner.clone(), address, engine);
+        let stage = Scanning::new(self.holds.clone(), self.watched.scanner.clone(), pool, families, engine);
         self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
         Ok(())
     }

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::fetch::{self, Context};
 use super::owner::{self, Options, Owner, Stages, WatchedScanner};
-use super::{account, import, seal};
+use super::{account, import, rescan, seal};
 use crate::catalog::{self, Asked, Catalog, Request};
 use crate::config::{Account, Config};
 use crate::mail::{Clock, Timestamp};
@@ -25,6 +25,7 @@ pub(super) enum Ask {
     Fetch { accounts: Vec<String>, wait_ms: u64 },
     Import { account: String, paths: Vec<PathBuf>, wait_ms: u64 },
     Seal(seal::Job),
+    Again(rescan::Job),
     Account(account::Job),
 }
 
@@ -38,6 +39,8 @@ impl Ask {
             Self::Fetch { .. } => "fetch",
             Self::Import { .. } => "import",
             Self::Seal(_) => "seal",
+            Self::Again(rescan::Job::Rescan { .. }) => "rescan",
+            Self::Again(rescan::Job::Requeue { .. }) => "requeue",
             Self::Account(_) => "account",
         }
     }
@@ -327,6 +330,10 @@ impl Server {
             }
             Ask::Seal(job) => {
                 let outcome = self.context.seal(job, &progress, self.stop.clone()).await?;
+                Ok(serde_json::to_string(&outcome)?)
+            }
+            Ask::Again(job) => {
+                let outcome = self.context.again(&job, self.stop.clone()).await?;
                 Ok(serde_json::to_string(&outcome)?)
             }
             Ask::Account(job) => {

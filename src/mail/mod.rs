@@ -21,4 +21,4 @@ pub use fate::Fate;
 pub use id::{AccountId, BlobId, BlobIdPrefix, Hasher, Nonce, ParseIdError};
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};
-pub use verdict::{Verdict, ViewVerdict};
+pub use verdict::{SignatureFamilies, Verdict, ViewVerdict};

@@ -30,17 +30,6 @@ impl Verdict {
     pub const ALL: [Self; 7] =
         [Self::Clean, Self::Pending, Self::Error, Self::Partial, Self::Encrypted, Self::Suspicious, Self::Infected];
 
-    /// What a signature that matched says of the octets; an unknown name is the worst.
-    pub fn of_signature(name: &str) -> Self {
-        const BY_PREFIX: [(&str, Verdict); 4] = [
-            ("Heuristics.Encrypted.", Verdict::Encrypted),
-            ("Heuristics.Limits.", Verdict::Partial),
-            ("Heuristics.", Verdict::Suspicious),
-            ("PUA.", Verdict::Suspicious),
-        ];
-        BY_PREFIX.iter().find(|(prefix, _)| name.starts_with(prefix)).map_or(Self::Infected, |(_, verdict)| *verdict)
-    }
-
     /// The word used in SQL, JSON, queries and on screen.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +54,51 @@ impl Verdict {
     }
 }
 
+/// What the name of a signature that matched says of the octets, by the beginning of the name; the longest that fits counts.
+/// A name that fits none is the worst.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignatureFamilies(Vec<(String, Verdict)>);
+
+impl SignatureFamilies {
+    /// What ClamAV calls its own findings.
+    pub const KNOWN: [(&str, Verdict); 5] = [
+        ("Heuristics.", Verdict::Suspicious),
+        ("Heuristics.Encrypted.", Verdict::Encrypted),
+        ("Heuristics.Limits.", Verdict::Partial),
+        ("Heuristics.OLE2.", Verdict::Suspicious),
+        ("PUA.", Verdict::Suspicious),
+    ];
+
+    /// What a family may be said to be: no finding is nothing.
+    pub const ALLOWED: [Verdict; 4] = [Verdict::Partial, Verdict::Encrypted, Verdict::Suspicious, Verdict::Infected];
+
+    /// Says something else of a family, or something of one more.
+    #[must_use]
+    pub fn with(mut self, beginning: &str, verdict: Verdict) -> Self {
+        debug_assert!(Self::ALLOWED.contains(&verdict), "a finding is never {verdict}");
+        self.0.retain(|(known, _)| known != beginning);
+        self.0.push((beginning.to_owned(), verdict));
+        self.0.sort_by(|(one, _), (other, _)| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        self
+    }
+
+    pub fn verdict(&self, name: &str) -> Verdict {
+        let family = self.0.iter().find(|(beginning, _)| name.starts_with(beginning));
+        family.map_or(Verdict::Infected, |(_, verdict)| *verdict)
+    }
+
+    /// Longest beginning first.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Verdict)> {
+        self.0.iter().map(|(beginning, verdict)| (beginning.as_str(), *verdict))
+    }
+}
+
+impl Default for SignatureFamilies {
+    fn default() -> Self {
+        Self::KNOWN.iter().fold(Self(Vec::new()), |families, (beginning, verdict)| families.with(beginning, *verdict))
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -82,7 +116,8 @@ impl FromStr for Verdict {
 /// What one scan of one view gave: the raw message, or one decoded part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ViewVerdict {
-    /// `raw`, or `part N` with the number `show --part` takes.
+    /// `raw`; `part N` with the number `show --part` takes; a further reading of that part, `part N uuencode 1`; or what
+    /// belongs to none, `preamble`.
     pub view: String,
     /// SHA-256 of the octets that were scanned.
     pub blob: BlobId,
@@ -95,7 +130,7 @@ pub struct ViewVerdict {
     pub engine: String,
     /// The signature database's version and date, as the engine names it.
     pub signatures: String,
-    /// How the octets went to the engine: `instream`.
+    /// How the octets went to the engine: `fildes` or `instream`; `cache` where its answer was known.
     pub transport: String,
     pub scanned: Timestamp,
     pub duration_ms: u64,
@@ -120,7 +155,19 @@ mod tests {
             ("", Verdict::Infected),
         ];
         for (name, verdict) in table {
-            assert_eq!(Verdict::of_signature(name), verdict, "{name}");
+            assert_eq!(SignatureFamilies::default().verdict(name), verdict, "{name}");
         }
+    }
+
+    #[test]
+    fn the_longest_beginning_that_fits_counts() {
+        let families = SignatureFamilies::default()
+            .with("Heuristics.Phishing.", Verdict::Infected)
+            .with("PUA.", Verdict::Infected)
+            .with("Win.Test.", Verdict::Suspicious);
+        assert_eq!(families.verdict("Heuristics.Phishing.Email.SpoofedDomain"), Verdict::Infected);
+        assert_eq!(families.verdict("Heuristics.Encrypted.Zip"), Verdict::Encrypted);
+        assert_eq!(families.verdict("PUA.Win.Packer.Upx-1"), Verdict::Infected);
+        assert_eq!(families.verdict("Win.Test.EICAR_HDB-1"), Verdict::Suspicious);
     }
 }

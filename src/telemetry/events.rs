@@ -69,6 +69,25 @@ pub fn scanner_ready(engine: &str, signatures: &str) {
     info!(engine, signatures, "scanner ready");
 }
 
+/// Something was found in a message that was just kept.
+pub fn quarantined(id: &BlobId, signatures: &str) {
+    warn!(message = %id, signatures, "infected; sealed off");
+}
+
+/// Something was found in a message that had been handed out before.
+pub fn infected_after_the_fact(id: &BlobId, signatures: &str, readers: &[String]) {
+    let readers = if readers.is_empty() { "nobody".to_owned() } else { readers.join("; ") };
+    error!(message = %id, signatures, readers, "ALERT: infected, by signatures that are newer than the message; sealed off now");
+}
+
+pub fn rescan_began(why: &str, messages: u64) {
+    info!(why, messages, "the archive is scanned again");
+}
+
+pub fn rescan_ended(messages: u64, changed: u64, infected: u64) {
+    info!(messages, changed, infected, "the archive was scanned again");
+}
+
 pub fn scanner_away(error: &dyn Display) {
     warn!(%error, "the scanner is away; messages are archived and wait for it");
 }

@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use super::page::{Page, Place};
 use super::units::{parse_size, show_size};
 use super::{Account, Clamd, Import, Polling, Scan, Storage, Verify, Web, value};
+use crate::mail::{SignatureFamilies, Verdict};
 pub use account::check_name;
 pub(super) use account::{AUTH, DELETE_WHEN, TLS, account_path};
 pub use oauth::check_url;
@@ -80,8 +81,13 @@ fn read_scan<'d>(page: &mut Page<'d>, place: Place<'d>, folder: &Path) -> Scan {
     let mut section = page.section(place, "scan.", "[scan]".to_owned());
     let clamd = section.optional("clamd", clamd).unwrap_or(Clamd::Managed);
     let database_dir = section.optional("database_dir", value::path(folder));
+    let families = section.optional("families", families);
     section.finish();
-    Scan { clamd, database_dir: database_dir.unwrap_or_else(|| PathBuf::from("/var/lib/clamav")) }
+    Scan {
+        clamd,
+        database_dir: database_dir.unwrap_or_else(|| PathBuf::from("/var/lib/clamav")),
+        families: families.unwrap_or_default(),
+    }
 }
 
 fn read_web<'d>(page: &mut Page<'d>, place: Place<'d>) -> Web {
@@ -137,19 +143,47 @@ fn reserve(value: &DeValue<'_>) -> Result<u64, String> {
 }
 
 fn clamd(value: &DeValue<'_>) -> Result<Clamd, String> {
-    let written = value::text(value)?;
-    let is_address = match written.split_once(':') {
+    const FORMS: &str =
+        "must be \"managed\", \"unix:/path/to/socket\" or \"tcp:host:port\", or a list of such addresses";
+    let address = |value: &DeValue<'_>| value::text(value).ok().filter(|written| is_clamd_address(written));
+    match value {
+        DeValue::String(word) if word == "managed" => Ok(Clamd::Managed),
+        DeValue::Array(listed) if !listed.is_empty() => {
+            let addresses: Option<Vec<String>> = listed.iter().map(|listed| address(listed.get_ref())).collect();
+            addresses.map(Clamd::Addresses).ok_or_else(|| FORMS.to_owned())
+        }
+        _ => address(value).map(|address| Clamd::Addresses(vec![address])).ok_or_else(|| FORMS.to_owned()),
+    }
+}
+
+fn is_clamd_address(written: &str) -> bool {
+    match written.split_once(':') {
         Some(("unix", path)) => path.starts_with('/'),
         Some(("tcp", address)) => address
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)),
         _ => false,
-    };
-    match written.as_str() {
-        "managed" => Ok(Clamd::Managed),
-        _ if is_address => Ok(Clamd::Address(written)),
-        _ => Err("must be \"managed\", \"unix:/path/to/socket\" or \"tcp:host:port\"".to_owned()),
     }
+}
+
+/// What the names of signatures say, by how they begin.
+fn families(value: &DeValue<'_>) -> Result<SignatureFamilies, String> {
+    let words = SignatureFamilies::ALLOWED.map(Verdict::as_str).join("\", \"");
+    let DeValue::Table(table) = value else {
+        return Err(format!("must be a table such as {{ \"PUA.\" = \"infected\" }}, with \"{words}\""));
+    };
+    table.iter().try_fold(SignatureFamilies::default(), |families, (beginning, word)| {
+        let verdict = match word.get_ref() {
+            DeValue::String(word) => word.parse().ok().filter(|verdict| SignatureFamilies::ALLOWED.contains(verdict)),
+            _ => None,
+        };
+        let beginning: &str = beginning.get_ref();
+        match verdict {
+            Some(verdict) if !beginning.is_empty() => Ok(families.with(beginning, verdict)),
+            Some(_) => Err("has an empty name; write how the names of signatures begin, \"PUA.\"".to_owned()),
+            None => Err(format!("says no verdict of {beginning:?}; a finding is \"{words}\"")),
+        }
+    })
 }
 
 fn listen(value: &DeValue<'_>) -> Result<SocketAddr, String> {

@@ -1,11 +1,12 @@
 //! Which signatures clamd runs with: the system's, downloaded ones, or the built-in one.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
-use crate::mail::eicar;
+use crate::mail::{Hasher, eicar};
 
 use super::home::Home;
 use super::{Settings, Signatures};
@@ -62,10 +63,71 @@ pub(super) fn freshclam(program: &Path, home: &Home) -> io::Result<Command> {
     Ok(command)
 }
 
-fn has_signatures(folder: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(folder) else { return false };
-    entries.flatten().any(|entry| {
-        let path = entry.path();
+/// What tells whether anything in a folder has changed, without reading the files.
+pub(super) type Stamps = Vec<(PathBuf, u64, Option<SystemTime>)>;
+
+pub(super) fn stamps(folder: &Path) -> Stamps {
+    let mut stamps: Stamps = files(folder)
+        .filter_map(|path| {
+            let metadata = path.metadata().ok()?;
+            Some((path, metadata.len(), metadata.modified().ok()))
+        })
+        .collect();
+    stamps.sort();
+    stamps
+}
+
+/// What tells these signatures, loaded with this configuration, from any others: SHA-256 over all of it, in hex.
+pub(super) fn signature_set(folder: &Path, config: &str) -> io::Result<String> {
+    let mut hasher = Hasher::new();
+    hasher.update(config.as_bytes());
+    let mut paths: Vec<PathBuf> = files(folder).collect();
+    paths.sort();
+    for path in paths {
+        let mut file = File::open(&path)?;
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        for field in [&name.len().to_be_bytes()[..], name, &file.metadata()?.len().to_be_bytes()] {
+            hasher.update(field);
+        }
+        let mut piece = vec![0; 1 << 16];
+        while let length @ 1.. = file.read(&mut piece)? {
+            hasher.update(&piece[..length]);
+        }
+    }
+    Ok(hasher.finish().to_string())
+}
+
+/// Those that clamd loads.
+fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| {
         path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending))
     })
+}
+
+fn has_signatures(folder: &Path) -> bool {
+    files(folder).next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_told_by_names_octets_and_settings_of_what_clamd_loads() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = |config: &str| signature_set(folder.path(), config).unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("a.ndb", "one");
+        let first = set("MaxFiles 1");
+        assert_eq!(set("MaxFiles 1"), first);
+        assert_ne!(set("MaxFiles 2"), first);
+        write("freshclam.dat", "not loaded");
+        assert_eq!(set("MaxFiles 1"), first);
+        let before = stamps(folder.path());
+        write("b.ndb", "");
+        assert_ne!((set("MaxFiles 1"), stamps(folder.path())), (first.clone(), before));
+        fs::remove_file(folder.path().join("b.ndb")).unwrap();
+        write("a.ndb", "two");
+        assert_ne!(set("MaxFiles 1"), first);
+    }
 }

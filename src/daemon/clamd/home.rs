@@ -93,10 +93,12 @@ impl Home {
         self.hand_over(&path, None, if self.user.is_some() { 0o640 } else { 0o600 })
     }
 
-    /// Lays out the configuration for a database folder, which may be relative to the home.
-    pub(super) fn write_config(&self, database: &Path, stream_max_bytes: u64) -> io::Result<()> {
+    /// Lays out the configuration for a database folder, which may be relative to the home, and gives it.
+    pub(super) fn write_config(&self, database: &Path, stream_max_bytes: u64) -> io::Result<String> {
         let threads = 2 * available_parallelism().map_or(1, usize::from);
-        self.write(CONFIG_FILE, config(database, stream_max_bytes, threads).as_bytes())
+        let config = config(database, stream_max_bytes, threads);
+        self.write(CONFIG_FILE, config.as_bytes())?;
+        Ok(config)
     }
 
     pub(super) fn write_pid(&self, pid: u32) -> io::Result<()> {
@@ -182,7 +184,8 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 /// Limits that alert when they are exceeded, and stay below 1 GiB (CVE-2025-20260). There is no `User` line: the
-/// launcher has changed the user already, because a change by clamd itself would undo the parent-death signal.
+/// launcher has changed the user already, because a change by clamd itself would undo the parent-death signal. It never
+/// loads other signatures by itself (`SelfCheck 0`): with new ones it is started anew, so that those it has are known.
 fn config(database: &Path, stream_max_bytes: u64, threads: usize) -> String {
     let database = database.display();
     format!(
@@ -193,6 +196,7 @@ fn config(database: &Path, stream_max_bytes: u64, threads: usize) -> String {
          FixStaleSocket yes\n\
          TemporaryDirectory run\n\
          DatabaseDirectory \"{database}\"\n\
+         SelfCheck 0\n\
          MaxThreads {threads}\n\
          CommandReadTimeout 30\n\
          ReadTimeout 120\n\

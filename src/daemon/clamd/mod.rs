@@ -143,6 +143,20 @@ impl Managed {
         self.shared.lock().signatures.clone()
     }
 
+    /// What tells the signatures and settings of the clamd that is ready from any others.
+    pub fn signature_set(&self) -> Option<String> {
+        let status = self.shared.lock();
+        status.signature_set.clone().filter(|_| status.state == State::Ready)
+    }
+
+    /// How much memory clamd takes.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        let pid = self.shared.lock().pid?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
+        Some(kib.parse::<u64>().ok()? * 1024)
+    }
+
     /// Blocks until clamd is ready. Fails at once where there is no clamd to wait for.
     pub fn wait_ready(&self, limit: Duration) -> Result<(), Error> {
         let begun = Instant::now();
@@ -184,11 +198,14 @@ struct Shared {
 struct Status {
     state: State,
     signatures: Option<Signatures>,
+    signature_set: Option<String>,
+    /// Of the clamd that is ready.
+    pid: Option<u32>,
 }
 
 impl Default for Status {
     fn default() -> Self {
-        Self { state: State::Starting, signatures: None }
+        Self { state: State::Starting, signatures: None, signature_set: None, pid: None }
     }
 }
 

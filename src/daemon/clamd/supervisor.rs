@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use rustix::process::{Pid, Signal};
 
 use crate::net::clamd::{self, Address, Deadlines};
 
+use super::database::Stamps;
 use super::home::{CONFIG_FILE, Home};
 use super::launcher::{self, Launcher};
 use super::output::Output;
@@ -38,9 +40,16 @@ const PROBE: Deadlines =
 const INSTALL: &str = "nothing is scanned: install it with `apt-get install clamav-daemon`, or set scan.clamd to the socket \
                        of one that runs elsewhere";
 
+/// How often the signatures are looked at, whether anything was heard of them or not, …
+const LOOK_AT_SIGNATURES: Duration = Duration::from_secs(60);
+/// … and how long nothing may have been heard before they count as whole: they come in several files.
+const QUIET: Duration = Duration::from_secs(2);
+
 /// What the supervisor is woken by.
 pub(super) enum Notice {
     Stop,
+    /// Something happened in the folder of the signatures.
+    Signatures,
     /// The clamd with this process id has closed its output, which it does when it ends.
     Ended {
         pid: u32,
@@ -52,9 +61,18 @@ pub(super) enum Notice {
 enum End {
     Stopped,
     Absent(String),
+    /// There are other signatures than those it has.
+    Outdated,
     /// By itself, after these complaints.
     Ended(String),
     Failed(String),
+}
+
+/// What did not end a wait's clamd.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Nothing,
+    Signatures,
 }
 
 impl From<io::Error> for End {
@@ -75,13 +93,46 @@ pub(super) struct Supervisor {
     pub(super) freshclam_failed: Option<String>,
 }
 
+/// What a clamd was started with.
+struct Loaded {
+    folder: PathBuf,
+    config: String,
+    stamps: Stamps,
+    set: String,
+}
+
+impl Loaded {
+    fn new(folder: PathBuf, config: String) -> io::Result<Self> {
+        let stamps = database::stamps(&folder);
+        let set = database::signature_set(&folder, &config)?;
+        Ok(Self { folder, config, stamps, set })
+    }
+
+    /// Whether the files are still the same; those with another stamp are read.
+    fn is_current(&mut self) -> io::Result<bool> {
+        let stamps = database::stamps(&self.folder);
+        if stamps == self.stamps {
+            return Ok(true);
+        }
+        let set = database::signature_set(&self.folder, &self.config)?;
+        self.stamps = stamps;
+        Ok(set == self.set)
+    }
+}
+
 impl Supervisor {
     pub(super) fn run(mut self) {
         let mut wait = FIRST_WAIT;
+        let _watcher = self.watch_signatures();
         loop {
             let begun = Instant::now();
             let (state, pause) = match self.one_life() {
                 End::Stopped => return,
+                End::Outdated => {
+                    tracing::info!("clamd is started anew, with other signatures");
+                    self.shared.change(|status| (status.state, status.pid) = (State::Starting, None));
+                    continue;
+                }
                 End::Absent(message) => (State::Absent { message }, LONGEST_WAIT),
                 End::Ended(why) | End::Failed(why) => {
                     let pause = if begun.elapsed() > LONGEST_WAIT { FIRST_WAIT } else { wait };
@@ -90,7 +141,7 @@ impl Supervisor {
                 }
             };
             tracing::warn!(retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "{state}");
-            self.shared.change(|status| status.state = state);
+            self.shared.change(|status| (status.state, status.pid) = (state, None));
             if self.listen(pause, None).is_err() {
                 return;
             }
@@ -99,15 +150,16 @@ impl Supervisor {
 
     /// From looking for the program to the end of the process.
     fn one_life(&mut self) -> End {
-        let (mut child, output) = match self.launch() {
+        let (mut child, output, loaded) = match self.launch() {
             Ok(launched) => launched,
             Err(end) => return end,
         };
-        let end = match self.look_after(child.id(), output) {
+        let end = match self.look_after(child.id(), output, loaded) {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        let status = if matches!(end, End::Stopped) { terminate(&mut child) } else { finish(&mut child) };
+        let status =
+            if matches!(end, End::Stopped | End::Outdated) { terminate(&mut child) } else { finish(&mut child) };
         let end = match (end, &status) {
             (End::Ended(complaint), Ok(status)) => End::Ended(self.explain(&status.to_string(), &complaint)),
             (end, _) => end,
@@ -118,7 +170,7 @@ impl Supervisor {
         end
     }
 
-    fn launch(&mut self) -> Result<(Child, Output), End> {
+    fn launch(&mut self) -> Result<(Child, Output, Loaded), End> {
         let program = self.program()?;
         self.shared.change(|status| {
             if matches!(status.state, State::Absent { .. }) {
@@ -126,27 +178,62 @@ impl Supervisor {
             }
         });
         let signatures = self.choose_signatures()?;
-        self.home.write_config(&database::folder(&signatures), self.settings.stream_max_bytes)?;
+        let folder = database::folder(&signatures);
+        let config = self.home.write_config(&folder, self.settings.stream_max_bytes)?;
+        let loaded = Loaded::new(self.home.path().join(folder), config)?;
         self.home.renew_run()?;
-        self.shared.change(|status| status.signatures = Some(signatures));
+        self.shared.change(|status| {
+            status.signatures = Some(signatures);
+            status.signature_set = Some(loaded.set.clone());
+        });
         let (pipe, writer) = io::pipe()?;
         let output = Output::new(pipe, &self.home.path().join("clamd.log"))?;
         let mut command = self.launcher.command(&program);
         command.arg(format!("--config-file={CONFIG_FILE}")).current_dir(self.home.path());
         // The command ends here: as long as it holds the pipe, the end of clamd's output would not be seen.
-        Ok((command.stdout(writer.try_clone()?).stderr(writer).spawn()?, output))
+        Ok((command.stdout(writer.try_clone()?).stderr(writer).spawn()?, output, loaded))
     }
 
     /// Returns when clamd has ended, is of no use, or shall end.
-    fn look_after(&self, pid: u32, output: Output) -> Result<Infallible, End> {
+    fn look_after(&self, pid: u32, output: Output, mut loaded: Loaded) -> Result<Infallible, End> {
         self.home.write_pid(pid)?;
         self.follow(pid, output)?;
         let version = self.await_ready(pid)?;
         tracing::info!(engine = version.engine, signatures = version.signatures, "clamd is ready");
-        self.shared.change(|status| status.state = State::Ready);
-        loop {
-            self.listen(Duration::MAX, Some(pid))?;
+        // They may have changed while they were being loaded.
+        if !loaded.is_current()? {
+            return Err(End::Outdated);
         }
+        self.shared.change(|status| (status.state, status.pid) = (State::Ready, Some(pid)));
+        loop {
+            while self.listen(LOOK_AT_SIGNATURES, Some(pid))? == Heard::Signatures {
+                // Until the last of several files is there.
+                while self.listen(QUIET, Some(pid))? == Heard::Signatures {}
+                self.look_at_signatures(&mut loaded)?;
+            }
+            self.look_at_signatures(&mut loaded)?;
+        }
+    }
+
+    fn look_at_signatures(&self, loaded: &mut Loaded) -> Result<(), End> {
+        let chosen = database::present(&self.settings, &self.home).map(|signatures| database::folder(&signatures));
+        let moved = chosen.is_some_and(|folder| self.home.path().join(folder) != loaded.folder);
+        // What cannot be read now is looked at again; the one that runs has what it needs.
+        if moved || !loaded.is_current().unwrap_or(true) { Err(End::Outdated) } else { Ok(()) }
+    }
+
+    /// Hears at once of new signatures where the system tells; without that they are looked at once a minute.
+    fn watch_signatures(&self) -> Option<RecommendedWatcher> {
+        let notices = self.notices.clone();
+        let told = move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                // Nobody listens when the supervisor has gone.
+                let _gone = notices.send(Notice::Signatures);
+            }
+        };
+        let mut watcher = notify::recommended_watcher(told).ok()?;
+        watcher.watch(&self.settings.database_dir, RecursiveMode::NonRecursive).ok()?;
+        Some(watcher)
     }
 
     fn follow(&self, pid: u32, output: Output) -> io::Result<()> {
@@ -177,13 +264,14 @@ impl Supervisor {
         Err(End::Failed(format!("it did not answer within {} s", START_LIMIT.as_secs())))
     }
 
-    /// Waits for what happens next. `Ok` when the time is over and nothing has.
-    fn listen(&self, wait: Duration, pid: Option<u32>) -> Result<(), End> {
+    /// Waits for what happens next.
+    fn listen(&self, wait: Duration, pid: Option<u32>) -> Result<Heard, End> {
         let deadline = Instant::now().checked_add(wait);
         loop {
             let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
             match self.inbox.recv_timeout(left) {
-                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(RecvTimeoutError::Timeout) => return Ok(Heard::Nothing),
+                Ok(Notice::Signatures) => return Ok(Heard::Signatures),
                 Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return Err(End::Stopped),
                 Ok(Notice::Ended { pid: ended, complaint }) if Some(ended) == pid => return Err(End::Ended(complaint)),
                 // The rest of an earlier clamd's output, which has been dealt with.

@@ -61,7 +61,8 @@ pub struct Purged {
 pub struct Rescanned {
     /// What it was done for: new signatures, or a query.
     pub why: String,
-    /// Which signatures it was done with, by what tells one set of them from another.
+    /// Which signatures all of the archive was scanned with, by what tells one set of them from another; empty where it
+    /// was a part.
     pub signature_set: String,
     pub began: Timestamp,
     pub messages: u64,

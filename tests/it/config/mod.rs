@@ -80,7 +80,7 @@ fn what_is_written_is_what_holds() {
     assert_eq!(account.after_archive, AfterArchive::DeleteAfter(Duration::from_secs(30 * 86_400)));
     assert_eq!((account.delete_when, account.poll_every), (DeleteWhen::Indexed, Duration::from_secs(3_600)));
     let loaded = load(&sample("dovecot.toml")).unwrap();
-    assert_eq!(loaded.config.scan.clamd, Clamd::Address("unix:/run/clamav/clamd.ctl".to_owned()));
+    assert_eq!(loaded.config.scan.clamd, Clamd::Addresses(vec!["unix:/run/clamav/clamd.ctl".to_owned()]));
     assert_eq!(loaded.config.accounts[0].tls_server_name.as_deref(), Some("mail.office.example"));
 }
 

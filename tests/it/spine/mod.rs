@@ -16,6 +16,7 @@ mod ledger;
 mod multidrop;
 mod readers;
 mod reading;
+mod rescan;
 mod scrub;
 mod stray;
 mod trouble;

@@ -8,8 +8,8 @@ use std::path::Path;
 use poplar::daemon::clamd::Managed;
 use poplar::mail::message::read;
 use poplar::mail::views::views;
-use poplar::mail::{Verdict, eicar};
-use poplar::net::clamd::{Answer, Connection, Deadlines};
+use poplar::mail::{SignatureFamilies, Verdict, eicar};
+use poplar::net::clamd::{Answer, Pool, Settings};
 
 use crate::support::clamd::{settings, start_with};
 
@@ -21,10 +21,10 @@ enum Offset {
     Anywhere,
 }
 
-/// A clamd with one signature, and an open session with it.
+/// A clamd with one signature.
 struct Scanner {
     _clamd: Managed,
-    connection: Connection,
+    pool: Pool,
 }
 
 impl Scanner {
@@ -36,8 +36,8 @@ impl Scanner {
         std::fs::write(database.join("eicar.ndb"), format!("Eicar-Test:0:{at}:{pattern}\n")).unwrap();
         open_to_all(&database);
         let clamd = start_with(settings(folder));
-        let connection = Connection::open(clamd.address(), &Deadlines::default()).await.unwrap();
-        Self { _clamd: clamd, connection }
+        let pool = Pool::new(vec![clamd.address().clone()], Settings::default());
+        Self { _clamd: clamd, pool }
     }
 
     /// The worst of the raw message, its views and its doubts, and all that was said.
@@ -56,9 +56,9 @@ impl Scanner {
         }
         let shown = views.views.iter().map(|view| (view.name.as_str(), &*view.octets));
         for (name, octets) in [("raw", octets)].into_iter().chain(shown) {
-            match self.connection.scan(octets).await.unwrap() {
+            match self.pool.scan(octets.to_vec()).await.unwrap().answer {
                 Answer::Ok => {}
-                Answer::Found(signature) => note(Verdict::of_signature(&signature), format!("{name}: {signature}")),
+                Answer::Found(signature) => note(SignatureFamilies::default().verdict(&signature), format!("{name}: {signature}")),
                 other => note(Verdict::Partial, format!("{name}: {other:?}")),
             }
         }

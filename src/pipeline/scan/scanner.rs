@@ -1,0 +1,114 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::net::clamd::{Error, Pool, Who};
+use crate::telemetry;
+
+/// The scanner as the outside sees it: what became of it.
+#[derive(Clone, Debug)]
+pub struct Scanner {
+    state: Arc<Mutex<ScannerState>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScannerState {
+    /// Not asked yet.
+    Starting,
+    Ready {
+        engine: String,
+        signatures: String,
+    },
+    /// Messages are archived all the same, and wait for it.
+    Away {
+        why: String,
+    },
+}
+
+impl Scanner {
+    pub fn new() -> Self {
+        Self { state: Arc::new(Mutex::new(ScannerState::Starting)) }
+    }
+
+    pub fn state(&self) -> ScannerState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn is(&self, state: ScannerState) -> ScannerState {
+        std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
+    }
+}
+
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is known of the scanner from elsewhere than its socket.
+pub trait Engine: Send + Sync {
+    /// What to call the signatures where clamd does not number them.
+    fn signatures(&self) -> String;
+    /// What tells the signatures and settings it runs with from any others; `None` where nobody knows.
+    fn signature_set(&self) -> Option<String>;
+    /// Whether it is expected not to answer yet.
+    fn is_starting(&self) -> bool;
+}
+
+/// Which scanner answers, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) engine: String,
+    pub(super) signatures: String,
+    /// What tells these signatures from others; without it nothing is remembered, and nothing scanned again by itself.
+    pub(super) set: Option<String>,
+}
+
+/// The clamds, and what else is known of them.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) pool: Pool,
+    scanner: Scanner,
+    engine: Arc<dyn Engine>,
+}
+
+impl Desk {
+    pub(super) fn new(pool: Pool, scanner: Scanner, engine: Arc<dyn Engine>) -> Self {
+        Self { pool, scanner, engine }
+    }
+
+    /// Asks who answers now. `None` while nobody does.
+    pub(super) async fn standing(&self) -> Option<Standing> {
+        match self.pool.version_now().await {
+            Ok(who) => {
+                let standing = self.of(&who);
+                let Standing { engine, signatures, .. } = standing.clone();
+                let ready = ScannerState::Ready { engine, signatures };
+                if self.scanner.is(ready.clone()) != ready {
+                    telemetry::scanner_ready(&standing.engine, &standing.signatures);
+                }
+                Some(standing)
+            }
+            Err(error) => {
+                self.went_away(&error);
+                None
+            }
+        }
+    }
+
+    pub(super) fn of(&self, who: &Who) -> Standing {
+        let version = &who.version;
+        let numbered = version.signatures.as_ref().map(|signatures| format!("{} {signatures}", version.engine));
+        Standing {
+            engine: version.engine.clone(),
+            signatures: version.signatures.clone().unwrap_or_else(|| self.engine.signatures()),
+            set: self.engine.signature_set().or(numbered),
+        }
+    }
+
+    pub(super) fn went_away(&self, error: &Error) {
+        if self.engine.is_starting() {
+            self.scanner.is(ScannerState::Starting);
+        } else if !matches!(self.scanner.is(ScannerState::Away { why: error.to_string() }), ScannerState::Away { .. }) {
+            telemetry::scanner_away(error);
+        }
+    }
+}
