@@ -43,6 +43,7 @@ pub(super) fn name_length(line: &[u8]) -> Option<usize> {
 pub(super) struct Coding {
     pub(super) base64: bool,
     pub(super) quoted: bool,
+    pub(super) uuencode: bool,
     /// Declared once, in one of the words of RFC 2045 and nothing else.
     pub(super) is_sure: bool,
 }
@@ -125,6 +126,7 @@ impl Declared {
         coding.is_sure = values.len() <= 1;
         for value in values {
             coding.base64 |= value.contains("base64");
+            coding.uuencode |= value.contains("uu");
             coding.quoted |= value.contains("quoted") || value.contains("printable");
             let is_rule = matches!(value.as_str(), "7bit" | "8bit" | "binary" | "base64" | "quoted-printable");
             coding.is_sure &= is_rule;

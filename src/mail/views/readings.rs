@@ -8,10 +8,9 @@ use std::ops::Range;
 use super::doubt::Doubt;
 use super::entities::{Entity, entities};
 use super::fields::Coding;
-use super::transfer::{base64, quoted};
-use super::{View, Views, carve, containers};
+use super::transfer::{base64, quoted, uuencode};
+use super::{Limits, View, Views, carve, containers};
 use crate::mail::message::{Encoding, Message, Part, Problem};
-use crate::mail::views::Limits;
 
 /// Further readings of one message.
 const MOST_READINGS: usize = 400;
@@ -29,6 +28,8 @@ pub(super) struct Readings<'x, 'l> {
     doubts: Vec<Doubt>,
     parts: usize,
     left_bytes: usize,
+    /// Octets that may still be looked at in bodies of what may be parts: they can lie in each other.
+    left_work: usize,
 }
 
 impl<'x, 'l> Readings<'x, 'l> {
@@ -43,6 +44,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             doubts: Vec::new(),
             parts: message.parts.len(),
             left_bytes: raw.len().saturating_mul(4).saturating_add(1 << 20),
+            left_work: raw.len().saturating_mul(16).saturating_add(1 << 20),
         };
         let problems = message.problems.iter().filter(|problem| **problem != Problem::NoHeaders);
         readings.doubts.extend(problems.map(|problem| Doubt::Structure(*problem)));
@@ -132,6 +134,11 @@ impl<'x, 'l> Readings<'x, 'l> {
         }
         let body = &source[entity.body.clone()];
         let is_container = declared.is_multipart || declared.is_message;
+        if is_container && declared.coding.is_sure && !declared.coding.base64 && !declared.coding.quoted {
+            return;
+        }
+        let Some(left) = self.left_work.checked_sub(body.len()) else { return self.exhausted() };
+        self.left_work = left;
         if !is_container && !(declared.coding.base64 && base64::is_plain(body)) {
             self.add(owner, "body", slice(source, entity.body.clone()), level + 1);
         }
@@ -195,14 +202,18 @@ impl<'x, 'l> Readings<'x, 'l> {
         }
         let made = self.views.len() - self.parts;
         if made >= MOST_READINGS || octets.len() > self.left_bytes {
-            self.left_bytes = 0;
-            if !self.doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. })) {
-                self.doubts.push(Doubt::TooManyReadings { made });
-            }
-            return;
+            return self.exhausted();
         }
         self.left_bytes -= octets.len();
         self.push(name, octets, level);
+    }
+
+    fn exhausted(&mut self) {
+        (self.left_bytes, self.left_work) = (0, 0);
+        let made = self.views.len() - self.parts;
+        if !self.doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. })) {
+            self.doubts.push(Doubt::TooManyReadings { made });
+        }
     }
 
     fn push(&mut self, name: String, octets: Cow<'x, [u8]>, level: u8) {
@@ -258,13 +269,12 @@ fn part_readings(part: &Part<'_>) -> Vec<(&'static str, Vec<u8>)> {
     match part.encoding() {
         Encoding::Base64 if base64::is_plain(body) => Vec::new(),
         Encoding::Base64 => {
-            let mut all = decodings(body, Coding { base64: true, quoted: false, is_sure: false });
+            let mut all = decodings(body, Coding { base64: true, uuencode: true, ..Coding::default() });
             all.push(("undecoded", body.to_vec()));
-            all.extend(carve::files(body, true));
             all
         }
         Encoding::QuotedPrintable if quoted::is_plain(body) && !base64::is_likely(body) => Vec::new(),
-        Encoding::QuotedPrintable => decodings(body, Coding { base64: false, quoted: true, is_sure: false }),
+        Encoding::QuotedPrintable => decodings(body, Coding { quoted: true, ..Coding::default() }),
         Encoding::None => decodings(body, Coding::default()),
     }
 }
@@ -275,8 +285,12 @@ fn decodings(body: &[u8], coding: Coding) -> Vec<(&'static str, Vec<u8>)> {
     if coding.base64 || base64::is_likely(body) {
         all.extend(base64::readings(body).into_iter().map(|octets| ("base64", octets)));
     }
+    if coding.uuencode {
+        all.extend(uuencode::files(body, true).into_iter().map(|octets| ("uuencode", octets)));
+    }
     if coding.quoted || quoted::is_likely(body) {
-        all.extend(quoted::readings(body).into_iter().map(|octets| ("quoted-printable", octets)));
+        let readings = quoted::readings(body).into_iter().take(if coding.quoted { 3 } else { 1 });
+        all.extend(readings.map(|octets| ("quoted-printable", octets)));
     }
     all
 }

@@ -2,6 +2,7 @@
 
 mod ambiguous;
 mod corpora;
+mod mails;
 
 use std::path::Path;
 

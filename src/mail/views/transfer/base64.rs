@@ -61,7 +61,7 @@ pub(in crate::mail::views) fn is_likely(body: &[u8]) -> bool {
             _ => others += 1,
         }
     }
-    signs >= SHORTEST_RUN && others * 5 <= signs && blanks * 8 <= signs && is_mixed(sample)
+    signs >= SHORTEST_RUN && others * 16 <= signs && blanks * 16 <= signs && is_mixed(sample)
 }
 
 /// Every reading of a body.
@@ -75,6 +75,7 @@ pub(in crate::mail::views) fn readings(body: &[u8]) -> Vec<Vec<u8>> {
         Rules { padding: Padding::Ignore, ..LENIENT },
         Rules { strange: Strange::Stop, ..LENIENT },
         Rules { strange: Strange::SkipLine, ..LENIENT },
+        Rules { strange: Strange::SkipLine, has_url_signs: false, ..LENIENT },
         Rules { has_url_signs: false, ..LENIENT },
         Rules { by_line: true, ..LENIENT },
     ] {
@@ -176,7 +177,8 @@ fn is_path(word: &[u8]) -> bool {
 }
 
 /// Pieces of text that look like base64 whatever stands around them: whole lines of it, and words too long to be any.
-/// Each is decoded; of lines of which the first does not fit the others, also without the first.
+/// Each is decoded; also without the lines at the beginning that do
+/// not fit the others.
 pub(in crate::mail::views) fn runs(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut runs = Runs { octets, pieces: Vec::new(), length: 0, found: Vec::new() };
     for line in lines(octets) {
@@ -242,8 +244,9 @@ impl Runs<'_> {
         let regular = pieces.windows(2).position(|pair| pair[0].len() == pair[1].len() || pair[0].len() >= 60);
         // One long line behind words.
         let long = pieces.iter().position(|piece| piece.len() >= 60);
-        let begin = [regular, long].into_iter().flatten().min().unwrap_or(0);
-        if begin > 0 {
+        let mut begins: Vec<usize> = [regular, long].into_iter().flatten().filter(|begin| *begin > 0).collect();
+        begins.dedup();
+        for begin in begins {
             self.decode(&pieces[begin..]);
         }
     }

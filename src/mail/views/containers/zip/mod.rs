@@ -8,7 +8,7 @@ use super::Limits;
 use crate::mail::views::Doubt;
 
 /// Archives looked into, nested ones among them.
-const MOST_ARCHIVES: usize = 64;
+const MOST_ARCHIVES: usize = 1000;
 /// Doubts told of one archive.
 const MOST_DOUBTS: usize = 8;
 
@@ -52,7 +52,7 @@ impl Inspection<'_> {
                 return;
             }
             if self.archives > MOST_ARCHIVES {
-                self.note(Doubt::TooManyMembers { count: self.archives as u64, limit: MOST_ARCHIVES as u64 });
+                self.note(Doubt::TooManyMembers { count: MOST_ARCHIVES as u64 + 1, limit: MOST_ARCHIVES as u64 });
                 return;
             }
             self.archive(octets, &archive, level);
