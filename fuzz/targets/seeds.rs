@@ -13,12 +13,25 @@ libfuzzer_sys::fuzz_target!(|_octets: &[u8]| {});
 fn main() {
     let folder = std::env::args().nth(1).expect("the folder to write to");
     let folder = Path::new(&folder);
-    for target in ["frames", "recovery", "sealed", "proof", "wire"] {
+    for target in ["frames", "recovery", "sealed", "proof", "wire", "views", "zips"] {
         fs::create_dir_all(folder.join(target)).unwrap();
     }
     packs(folder);
     proof(folder);
     dialogs(folder);
+    mails(folder);
+}
+
+/// A mail with most that is looked for in one, and an archive.
+fn mails(folder: &Path) {
+    let archive = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0abPK\x01\x02\x14\0\x14\0\0\0\0\0\0\0\0\0\
+        \0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0aPK\x05\x06\0\0\0\0\x01\0\x01\0\x2f\0\0\0\x20\0\0\0\0\0";
+    fs::write(folder.join("zips/one"), archive).unwrap();
+    let mail = b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b; boundary=\"c\"\r\n\r\npreamble\r\n--b\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\naGVs=bG8!\r\n--c\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n\
+        a=3db=\r\nc=zz\r\n--b--\r\nbegin 644 a\r\n%:&5L;&\\\r\n`\r\nend\r\n=ybegin line=128 size=1 name=a\r\nabc\r\n=yend size=3\r\n\
+        :$f\"0:\r\n<a href=\"data:x,%41%42\">\r\n";
+    fs::write(folder.join("views/mail"), mail).unwrap();
 }
 
 /// Records short and long, of both kinds; open, cut at some places, and sealed.

@@ -9,11 +9,18 @@ pub enum Doubt {
     /// The message's structure could not be read, or not surely.
     Structure(Problem),
     /// A header that says how to take the message apart can be read in more than one way.
-    Header { name: &'static str, why: &'static str },
+    Header {
+        name: &'static str,
+        why: &'static str,
+    },
     /// Parts stand where a reader that goes by the rules sees none: before the first boundary, after the last.
-    HiddenPart { octet: usize },
+    HiddenPart {
+        octet: usize,
+    },
     /// Signs that some readers end a line at and others do not, where the structure depends on it.
-    LineEnds { why: &'static str },
+    LineEnds {
+        why: &'static str,
+    },
     /// One piece of a message that came in several (RFC 2046, section 5.2.2).
     Fragment,
     /// The content lies elsewhere (RFC 2046, section 5.2.3).
@@ -21,26 +28,55 @@ pub enum Doubt {
     /// In a charset that hides what it says from the scanner.
     Charset(String),
     /// More further readings than are made.
-    TooManyReadings { made: usize },
+    TooManyReadings {
+        made: usize,
+    },
     /// Readings inside readings, more deeply than is looked.
-    TooDeep { levels: u8 },
+    TooDeep {
+        levels: u8,
+    },
     /// Nobody without the key can look into it.
-    Encrypted { what: &'static str },
+    Encrypted {
+        what: &'static str,
+    },
     /// A member is, or may become, larger than the scanner takes.
-    MemberTooLarge { name: String, size_bytes: u64, limit_bytes: u64 },
+    MemberTooLarge {
+        name: String,
+        size_bytes: u64,
+        limit_bytes: u64,
+    },
     /// All members together are more than the scanner takes.
-    ContentTooLarge { size_bytes: u64, limit_bytes: u64 },
-    TooManyMembers { count: u64, limit: u64 },
+    ContentTooLarge {
+        size_bytes: u64,
+        limit_bytes: u64,
+    },
+    TooManyMembers {
+        count: u64,
+        limit: u64,
+    },
     /// Unpacks to so much more than it is that it is made to exhaust.
-    Ratio { name: String, times: u64 },
+    Ratio {
+        name: String,
+        times: u64,
+    },
     /// Archives inside archives beyond what the scanner opens.
-    NestedTooDeep { levels: u32, limit: u32 },
+    NestedTooDeep {
+        levels: u32,
+        limit: u32,
+    },
     /// Packed in a way that the scanner does not open.
-    Unopened { what: String },
+    Unopened {
+        what: String,
+    },
     /// The archive contradicts itself, so that programs take different things out of it.
-    Contradiction { what: &'static str, name: String },
+    Contradiction {
+        what: &'static str,
+        name: String,
+    },
     /// The archive is cut off, or one piece of several.
-    Truncated { what: &'static str },
+    Truncated {
+        what: &'static str,
+    },
 }
 
 impl Doubt {
@@ -82,7 +118,9 @@ impl fmt::Display for Doubt {
                 write!(f, "archives lie {levels} deep in it; the scanner opens {limit}")
             }
             Self::Unopened { what } => write!(f, "the scanner does not open {what}"),
-            Self::Contradiction { what, name } if name.is_empty() => write!(f, "the archive contradicts itself: {what}"),
+            Self::Contradiction { what, name } if name.is_empty() => {
+                write!(f, "the archive contradicts itself: {what}")
+            }
             Self::Contradiction { what, name } => write!(f, "the archive contradicts itself: {what} ({name:?})"),
             Self::Truncated { what } => write!(f, "the archive is not whole: {what}"),
         }

@@ -61,8 +61,7 @@ pub(super) struct Declared {
 impl Declared {
     pub(super) fn of(fields: &[Field<'_>]) -> Self {
         let mut declared = Self::default();
-        let types: Vec<String> =
-            fields.iter().filter(|field| field.is("content-type")).map(Field::lower).collect();
+        let types: Vec<String> = fields.iter().filter(|field| field.is("content-type")).map(Field::lower).collect();
         let codings: Vec<String> =
             fields.iter().filter(|field| field.is("content-transfer-encoding")).map(Field::lower).collect();
         declared.read_types(&types);
@@ -158,8 +157,20 @@ impl Declared {
 
 /// Words for what is no encoding that mail programs have written for decades, and what all readers decode.
 const HARMLESS: [&str; 14] = [
-    "7-bit", "8-bit", "7bits", "8bits", "7 bit", "8 bit", "none", "utf-8", "us-ascii", "iso-8859-1", "x-uuencode",
-    "uuencode", "x-uue", "quoted-printable",
+    "7-bit",
+    "8-bit",
+    "7bits",
+    "8bits",
+    "7 bit",
+    "8 bit",
+    "none",
+    "utf-8",
+    "us-ascii",
+    "iso-8859-1",
+    "x-uuencode",
+    "uuencode",
+    "x-uue",
+    "quoted-printable",
 ];
 
 fn has_blank_line(value: &[u8]) -> bool {

@@ -47,7 +47,8 @@ pub(super) fn lines(octets: &[u8]) -> impl Iterator<Item = Line<'_>> {
         }
         let end = memchr2(b'\r', b'\n', &octets[start..]).map_or(octets.len(), |at| start + at);
         let ending = &octets[end..];
-        let length = [&b"\r\r\n"[..], b"\r\n"].iter().find(|sign| ending.starts_with(sign)).map_or(1, |sign| sign.len());
+        let length =
+            [&b"\r\r\n"[..], b"\r\n"].iter().find(|sign| ending.starts_with(sign)).map_or(1, |sign| sign.len());
         let line = Line { start, text: &octets[start..end], next: (end + length).min(octets.len()) };
         start = line.next.max(end + 1);
         Some(line)

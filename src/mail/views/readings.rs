@@ -114,7 +114,8 @@ impl<'x, 'l> Readings<'x, 'l> {
     fn frame(&mut self, found: &[Entity], ranges: &[Range<usize>]) {
         let Some(top) = found.first().filter(|top| top.declared.is_multipart) else { return };
         let raw = self.raw;
-        let first = found.iter().find(|entity| entity.body.start > top.body.start).map_or(raw.len(), |entity| entity.start);
+        let first =
+            found.iter().find(|entity| entity.body.start > top.body.start).map_or(raw.len(), |entity| entity.start);
         let preamble = top.body.start..top.body.end.min(first);
         let end = ranges.last().map_or(0, |range| range.end);
         let behind = raw.get(end..).unwrap_or_default();

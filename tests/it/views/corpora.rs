@@ -62,7 +62,9 @@ async fn every_mail_gets_its_verdict(offset: Offset) {
         let mails = folder_named(&corpus, set);
         for (name, expected) in manifest(&mails) {
             let (verdict, why) = scanner.verdict(&fs::read(mails.join(&name)).unwrap()).await;
-            if std::env::var("SHOW").is_ok() { println!("{set}/{name}: {expected} -> {verdict} {why:?}"); }
+            if std::env::var("SHOW").is_ok() {
+                println!("{set}/{name}: {expected} -> {verdict} {why:?}");
+            }
             if !is_enough(verdict, &expected, offset) {
                 wrong.push(format!("{set}/{name}: {expected} wanted, {verdict} given, because {why:?}"));
             }

@@ -23,7 +23,9 @@ fn attached() -> String {
 }
 
 fn part(encoding: &str, body: &str) -> String {
-    format!("Content-Type: application/octet-stream; name=\"a.com\"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{body}")
+    format!(
+        "Content-Type: application/octet-stream; name=\"a.com\"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n{body}"
+    )
 }
 
 fn multi(boundary: &str, parts: &[&str]) -> String {
@@ -111,98 +113,192 @@ fn structures() -> Mails {
     let body = multi("b1", &[TEXT, &attached]);
     let plain = multi("b1", &[TEXT]);
     let nested = format!("Content-Type: multipart/mixed; boundary=\"b1\"\r\n\r\n{}", multi("b1", &[&attached]));
-    named("structure", vec![
-        ("same boundary inside", mixed(&[TEXT, &nested])),
-        ("leading blank before the boundary", mixed(&[TEXT, &attached]).replace("\r\n--b1", "\r\n --b1")),
-        ("signs behind the boundary", mixed(&[TEXT, &attached]).replace("--b1\r\n", "--b1 x\r\n")),
-        ("letters behind the boundary", mixed(&[TEXT, &attached]).replace("--b1\r\nContent-Type: app", "--b1x\r\nContent-Type: app")),
-        ("closed before it opens", format!("{TOP}{multipart}\r\n--b1--\r\n{body}")),
-        ("closed twice", format!("{TOP}{multipart}\r\n{plain}{body}")),
-        ("text behind the close", format!("{TOP}{multipart}\r\n{}", body.replace("--b1\r\nContent-Type: app", "--b1--x\r\nContent-Type: app"))),
-        ("three hyphens", mixed(&[TEXT, &attached]).replace("--b1\r\n", "---b1\r\n")),
-        ("no header in the part", mixed(&[TEXT, &format!("\r\n{file}")])),
-        ("no boundary line at all", format!("{TOP}{multipart}Content-Transfer-Encoding: base64\r\n\r\n{}", encoded())),
-        ("part without a blank line", mixed(&[TEXT, &attached.replace("\r\n\r\n", "\r\n")])),
-        ("blanks instead of the blank line", mixed(&[TEXT, &attached.replace("\r\n\r\n", "\r\n \t\r\n")])),
-        ("junk in the part's headers", mixed(&[TEXT, &attached.replace("Content-Tr", "no header\r\nContent-Tr")])),
-        ("junk in the headers", format!("{TOP}no header\r\n{multipart}\r\n{body}")),
-        ("junk that ends the headers", format!("{TOP}Content-Transfer-Encoding: base64\r\nno header\r\n\r\n{}", encoded())),
-        ("From_ in the headers", format!("From: x\r\nFrom a@b Tue Jan  2 03:04:05 2024\r\n{TOP}{multipart}\r\n{body}")),
-        (">From_ first", format!(">From a@b Tue Jan  2 03:04:05 2024\r\n{TOP}{multipart}\r\n{body}")),
-        ("blank line first", format!("\r\n\r\n{TOP}{multipart}\r\n{body}")),
-        ("blank first", format!(" {TOP}{multipart}\r\n{body}")),
-        ("mark of UTF-8 first", format!("\u{feff}{TOP}{multipart}\r\n{body}")),
-        ("blank before the colon", format!("{TOP}{}\r\n{body}", multipart.replace(':', " :"))),
-        ("NUL in the name", format!("{TOP}{}\r\n{body}", multipart.replace("Content-", "Content\0-"))),
-        ("no colon", format!("{TOP}{}\r\n{body}", multipart.replace(':', ""))),
-        ("a line of blanks in the value", format!("{TOP}{}\r\n{body}", multipart.replace("; ", ";\r\n \r\n "))),
-        ("not folded", format!("{TOP}{}\r\n{body}", multipart.replace("; ", ";\r\n"))),
-        ("two types, text first", format!("{TOP}Content-Type: text/plain\r\n{multipart}\r\n{body}")),
-        ("two types, text last", format!("{TOP}{multipart}Content-Type: text/plain\r\n\r\n{body}")),
-        ("two types, far apart", format!("{multipart}{TOP}Content-Type: text/html\r\n\r\n{body}")),
-        ("two boundaries, first used", format!("{TOP}{multipart}Content-Type: multipart/mixed; boundary=x\r\n\r\n{body}")),
-        ("two boundaries, last used", format!("{TOP}Content-Type: multipart/mixed; boundary=x\r\n{multipart}\r\n{body}")),
-        ("preamble is a part", format!("{TOP}{multipart}\r\n{attached}\r\n{plain}")),
-        ("preamble is the file", format!("{TOP}{multipart}\r\n{file}\r\n{plain}")),
-        ("epilogue is a part", format!("{TOP}{multipart}\r\n{plain}{attached}")),
-        ("epilogue is the file", format!("{TOP}{multipart}\r\n{plain}{file}")),
-        ("epilogue of the inner multipart", mixed(&[TEXT, &format!("Content-Type: multipart/mixed; boundary=b2\r\n\r\n{}{attached}", multi("b2", &[TEXT]))])),
-        ("multipart in base64", format!("{TOP}{multipart}Content-Transfer-Encoding: base64\r\n\r\n{}", STANDARD.encode(&body))),
-        ("multipart in quoted-printable", format!("{TOP}{multipart}Content-Transfer-Encoding: quoted-printable\r\n\r\n{}", body.replace("--b1", "=2D=2Db1"))),
-        ("no headers but base64", format!("\r\n{}", encoded())),
-        ("message in the text", format!("{TOP}Content-Type: text/plain\r\n\r\n{}", mixed(&[&attached]))),
-        ("one piece of several", format!("{TOP}Content-Type: message/partial; number=1; total=2; id=a\r\n\r\n{}", &mixed(&[&attached])[..400])),
-        ("elsewhere", mixed(&["Content-Type: message/external-body; access-type=anon-ftp; site=example.org; name=a.com\r\n\r\nContent-Type: application/x\r\n\r\n"])),
-        ("message in base64", mixed(&[&format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{}", STANDARD.encode(with_type("multipart/mixed; boundary=x; boundary=b", "b")))])),
-        ("message in quoted-printable", mixed(&[&format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}", mixed(&[&attached]).replace('=', "=3D"))])),
-        ("message behind a blank line", mixed(&[&format!("Content-Type: message/rfc822\r\n\r\n\r\n{}", mixed(&[&attached]))])),
-    ])
+    named(
+        "structure",
+        vec![
+            ("same boundary inside", mixed(&[TEXT, &nested])),
+            ("leading blank before the boundary", mixed(&[TEXT, &attached]).replace("\r\n--b1", "\r\n --b1")),
+            ("signs behind the boundary", mixed(&[TEXT, &attached]).replace("--b1\r\n", "--b1 x\r\n")),
+            (
+                "letters behind the boundary",
+                mixed(&[TEXT, &attached]).replace("--b1\r\nContent-Type: app", "--b1x\r\nContent-Type: app"),
+            ),
+            ("closed before it opens", format!("{TOP}{multipart}\r\n--b1--\r\n{body}")),
+            ("closed twice", format!("{TOP}{multipart}\r\n{plain}{body}")),
+            (
+                "text behind the close",
+                format!(
+                    "{TOP}{multipart}\r\n{}",
+                    body.replace("--b1\r\nContent-Type: app", "--b1--x\r\nContent-Type: app")
+                ),
+            ),
+            ("three hyphens", mixed(&[TEXT, &attached]).replace("--b1\r\n", "---b1\r\n")),
+            ("no header in the part", mixed(&[TEXT, &format!("\r\n{file}")])),
+            (
+                "no boundary line at all",
+                format!("{TOP}{multipart}Content-Transfer-Encoding: base64\r\n\r\n{}", encoded()),
+            ),
+            ("part without a blank line", mixed(&[TEXT, &attached.replace("\r\n\r\n", "\r\n")])),
+            ("blanks instead of the blank line", mixed(&[TEXT, &attached.replace("\r\n\r\n", "\r\n \t\r\n")])),
+            ("junk in the part's headers", mixed(&[TEXT, &attached.replace("Content-Tr", "no header\r\nContent-Tr")])),
+            ("junk in the headers", format!("{TOP}no header\r\n{multipart}\r\n{body}")),
+            (
+                "junk that ends the headers",
+                format!("{TOP}Content-Transfer-Encoding: base64\r\nno header\r\n\r\n{}", encoded()),
+            ),
+            (
+                "From_ in the headers",
+                format!("From: x\r\nFrom a@b Tue Jan  2 03:04:05 2024\r\n{TOP}{multipart}\r\n{body}"),
+            ),
+            (">From_ first", format!(">From a@b Tue Jan  2 03:04:05 2024\r\n{TOP}{multipart}\r\n{body}")),
+            ("blank line first", format!("\r\n\r\n{TOP}{multipart}\r\n{body}")),
+            ("blank first", format!(" {TOP}{multipart}\r\n{body}")),
+            ("mark of UTF-8 first", format!("\u{feff}{TOP}{multipart}\r\n{body}")),
+            ("blank before the colon", format!("{TOP}{}\r\n{body}", multipart.replace(':', " :"))),
+            ("NUL in the name", format!("{TOP}{}\r\n{body}", multipart.replace("Content-", "Content\0-"))),
+            ("no colon", format!("{TOP}{}\r\n{body}", multipart.replace(':', ""))),
+            ("a line of blanks in the value", format!("{TOP}{}\r\n{body}", multipart.replace("; ", ";\r\n \r\n "))),
+            ("not folded", format!("{TOP}{}\r\n{body}", multipart.replace("; ", ";\r\n"))),
+            ("two types, text first", format!("{TOP}Content-Type: text/plain\r\n{multipart}\r\n{body}")),
+            ("two types, text last", format!("{TOP}{multipart}Content-Type: text/plain\r\n\r\n{body}")),
+            ("two types, far apart", format!("{multipart}{TOP}Content-Type: text/html\r\n\r\n{body}")),
+            (
+                "two boundaries, first used",
+                format!("{TOP}{multipart}Content-Type: multipart/mixed; boundary=x\r\n\r\n{body}"),
+            ),
+            (
+                "two boundaries, last used",
+                format!("{TOP}Content-Type: multipart/mixed; boundary=x\r\n{multipart}\r\n{body}"),
+            ),
+            ("preamble is a part", format!("{TOP}{multipart}\r\n{attached}\r\n{plain}")),
+            ("preamble is the file", format!("{TOP}{multipart}\r\n{file}\r\n{plain}")),
+            ("epilogue is a part", format!("{TOP}{multipart}\r\n{plain}{attached}")),
+            ("epilogue is the file", format!("{TOP}{multipart}\r\n{plain}{file}")),
+            (
+                "epilogue of the inner multipart",
+                mixed(&[
+                    TEXT,
+                    &format!("Content-Type: multipart/mixed; boundary=b2\r\n\r\n{}{attached}", multi("b2", &[TEXT])),
+                ]),
+            ),
+            (
+                "multipart in base64",
+                format!("{TOP}{multipart}Content-Transfer-Encoding: base64\r\n\r\n{}", STANDARD.encode(&body)),
+            ),
+            (
+                "multipart in quoted-printable",
+                format!(
+                    "{TOP}{multipart}Content-Transfer-Encoding: quoted-printable\r\n\r\n{}",
+                    body.replace("--b1", "=2D=2Db1")
+                ),
+            ),
+            ("no headers but base64", format!("\r\n{}", encoded())),
+            ("message in the text", format!("{TOP}Content-Type: text/plain\r\n\r\n{}", mixed(&[&attached]))),
+            (
+                "one piece of several",
+                format!(
+                    "{TOP}Content-Type: message/partial; number=1; total=2; id=a\r\n\r\n{}",
+                    &mixed(&[&attached])[..400]
+                ),
+            ),
+            (
+                "elsewhere",
+                mixed(&[
+                    "Content-Type: message/external-body; access-type=anon-ftp; site=example.org; name=a.com\r\n\r\nContent-Type: application/x\r\n\r\n",
+                ]),
+            ),
+            (
+                "message in base64",
+                mixed(&[&format!(
+                    "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+                    STANDARD.encode(with_type("multipart/mixed; boundary=x; boundary=b", "b"))
+                )]),
+            ),
+            (
+                "message in quoted-printable",
+                mixed(&[&format!(
+                    "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n{}",
+                    mixed(&[&attached]).replace('=', "=3D")
+                )]),
+            ),
+            (
+                "message behind a blank line",
+                mixed(&[&format!("Content-Type: message/rfc822\r\n\r\n\r\n{}", mixed(&[&attached]))]),
+            ),
+        ],
+    )
 }
 
 fn line_ends() -> Mails {
     let mail = mixed(&[TEXT, &attached()]);
     let (headers, body) = mail.split_once("\r\n\r\n").unwrap();
-    named("line ends", vec![
-        ("CR only", mail.replace("\r\n", "\r")),
-        ("CR in the headers", format!("{}\r\n\r\n{body}", headers.replace("\r\n", "\r"))),
-        ("CR in the body", format!("{headers}\r\n\r\n{}", body.replace("\r\n", "\r"))),
-        ("CR CR LF", mail.replace("\r\n", "\r\r\n")),
-        ("LF CR", mail.replace("\r\n", "\n\r")),
-        ("LF in the headers", format!("{}\n\n{body}", headers.replace("\r\n", "\n"))),
-        ("CR around the boundary", mail.replace("\r\n--b1\r\n", "\r--b1\r")),
-        ("CR before the type", mail.replace("\r\nContent-Type: multipart", "\rContent-Type: multipart")),
-        ("form feed", mail.replace("\r\n--b1\r\n", "\x0c--b1\r\n")),
-        ("line separators", mail.replace("\r\n--b1\r\n", "\u{2028}--b1\u{2028}")),
-        ("CR ends the part's headers", mail.replace("base64\r\n\r\n", "base64\r\r")),
-        ("NUL behind the boundary", mail.replace("--b1\r\n", "--b1\0\r\n")),
-        ("wide", String::from_utf8(mail.encode_utf16().flat_map(u16::to_le_bytes).collect()).unwrap()),
-    ])
+    named(
+        "line ends",
+        vec![
+            ("CR only", mail.replace("\r\n", "\r")),
+            ("CR in the headers", format!("{}\r\n\r\n{body}", headers.replace("\r\n", "\r"))),
+            ("CR in the body", format!("{headers}\r\n\r\n{}", body.replace("\r\n", "\r"))),
+            ("CR CR LF", mail.replace("\r\n", "\r\r\n")),
+            ("LF CR", mail.replace("\r\n", "\n\r")),
+            ("LF in the headers", format!("{}\n\n{body}", headers.replace("\r\n", "\n"))),
+            ("CR around the boundary", mail.replace("\r\n--b1\r\n", "\r--b1\r")),
+            ("CR before the type", mail.replace("\r\nContent-Type: multipart", "\rContent-Type: multipart")),
+            ("form feed", mail.replace("\r\n--b1\r\n", "\x0c--b1\r\n")),
+            ("line separators", mail.replace("\r\n--b1\r\n", "\u{2028}--b1\u{2028}")),
+            ("CR ends the part's headers", mail.replace("base64\r\n\r\n", "base64\r\r")),
+            ("NUL behind the boundary", mail.replace("--b1\r\n", "--b1\0\r\n")),
+            ("wide", String::from_utf8(mail.encode_utf16().flat_map(u16::to_le_bytes).collect()).unwrap()),
+        ],
+    )
 }
 
 /// What the transfer encoding is called, over the data that it is.
 fn encodings() -> Mails {
     const CALLED: [&str; 22] = [
-        "base 64", "=?us-ascii?Q?base64?=", "base64\0", "BASE-64", "x-base64", "bas(x)e64", "base\r\n 64", "binary, base64",
-        "base64, 7bit", "\"base64", "'base64'", "8bit", "quoted-printable", "", "\t", "64", "base64\r\n 7bit",
-        "7bit\r\nContent-Transfer-Encoding: base64", "base64\r\nContent-Transfer-Encoding: quoted-printable", "x-uuencode",
-        "base64 base64", "b",
+        "base 64",
+        "=?us-ascii?Q?base64?=",
+        "base64\0",
+        "BASE-64",
+        "x-base64",
+        "bas(x)e64",
+        "base\r\n 64",
+        "binary, base64",
+        "base64, 7bit",
+        "\"base64",
+        "'base64'",
+        "8bit",
+        "quoted-printable",
+        "",
+        "\t",
+        "64",
+        "base64\r\n 7bit",
+        "7bit\r\nContent-Transfer-Encoding: base64",
+        "base64\r\nContent-Transfer-Encoding: quoted-printable",
+        "x-uuencode",
+        "base64 base64",
+        "b",
     ];
-    let base64 = CALLED.iter().map(|called| (format!("encoding: {called:?}"), mixed(&[TEXT, &part(called, &encoded())]).into_bytes()));
+    let base64 = CALLED
+        .iter()
+        .map(|called| (format!("encoding: {called:?}"), mixed(&[TEXT, &part(called, &encoded())]).into_bytes()));
     let quoted: String = eicar().iter().map(|octet| format!("={octet:02x}")).collect();
     let broken = file().replace("EICAR", "EI=\r\nCAR");
-    let quoted = named("encoding", vec![
-        ("7bit over quoted-printable", mixed(&[&part("7bit", &quoted)])),
-        ("base64 over quoted-printable", mixed(&[&part("base64", &quoted)])),
-        ("quoted printable", mixed(&[&part("quoted printable", &broken)])),
-        ("quoted-printable twice", mixed(&[&part("8bit\r\nContent-Transfer-Encoding: quoted-printable", &broken)])),
-        ("blanks behind the soft break", mixed(&[&part("quoted-printable", &broken.replace("=\r", "= \t\r"))])),
-        ("soft break by LF", mixed(&[&part("quoted-printable", &broken.replace("=\r", "="))])),
-        ("soft break by CR", mixed(&[&part("quoted-printable", &broken.replace("=\r\n", "=\r"))])),
-        ("stray escape", mixed(&[&part("quoted-printable", &file().replace("EICAR", "EIC=AR"))])),
-        ("broken escape", mixed(&[&part("quoted-printable", &file().replace("EICAR", "EI=ZZCAR"))])),
-        ("base64 in quoted-printable", mixed(&[&part("quoted-printable", &encoded().replace('W', "=57"))])),
-        ("base64 twice", mixed(&[&part("base64", &STANDARD.encode(encoded()))])),
-    ]);
+    let quoted = named(
+        "encoding",
+        vec![
+            ("7bit over quoted-printable", mixed(&[&part("7bit", &quoted)])),
+            ("base64 over quoted-printable", mixed(&[&part("base64", &quoted)])),
+            ("quoted printable", mixed(&[&part("quoted printable", &broken)])),
+            ("quoted-printable twice", mixed(&[&part("8bit\r\nContent-Transfer-Encoding: quoted-printable", &broken)])),
+            ("blanks behind the soft break", mixed(&[&part("quoted-printable", &broken.replace("=\r", "= \t\r"))])),
+            ("soft break by LF", mixed(&[&part("quoted-printable", &broken.replace("=\r", "="))])),
+            ("soft break by CR", mixed(&[&part("quoted-printable", &broken.replace("=\r\n", "=\r"))])),
+            ("stray escape", mixed(&[&part("quoted-printable", &file().replace("EICAR", "EIC=AR"))])),
+            ("broken escape", mixed(&[&part("quoted-printable", &file().replace("EICAR", "EI=ZZCAR"))])),
+            ("base64 in quoted-printable", mixed(&[&part("quoted-printable", &encoded().replace('W', "=57"))])),
+            ("base64 twice", mixed(&[&part("base64", &STANDARD.encode(encoded()))])),
+        ],
+    );
     base64.chain(quoted).collect()
 }
 
@@ -230,7 +326,10 @@ fn base64s() -> Mails {
         ("escaped slashes", URL_SAFE.encode(&odd).replace('_', "\\/")),
         ("headers inside", format!("X-Note: a\r\n\r\n{whole}")),
     ];
-    mails.into_iter().map(|(name, body)| (format!("base64: {name}"), mixed(&[TEXT, &part("base64", &body)]).into_bytes())).collect()
+    mails
+        .into_iter()
+        .map(|(name, body)| (format!("base64: {name}"), mixed(&[TEXT, &part("base64", &body)]).into_bytes()))
+        .collect()
 }
 
 fn uuencoded(value: fn(u8) -> char) -> String {
@@ -260,49 +359,114 @@ fn texts() -> Mails {
     let html = |body: &str| format!("{TOP}Content-Type: text/html\r\n\r\n<html><a href=\"{body}\">x</a></html>\r\n");
     let percent: String = eicar().iter().map(|octet| format!("%{octet:02X}")).collect();
     let entities: String = encoded().trim_end().chars().map(|sign| format!("&#{};", u32::from(sign))).collect();
-    named("text", vec![
-        ("uuencode without an end", plain(&format!("Hello,\r\n\r\nbegin 644 a.com\r\n{data}"))),
-        ("uuencode without a name", plain(&format!("begin 0644\r\n{data}`\r\nend\r\n"))),
-        ("uuencode in upper case", plain(&format!("BEGIN 644 A.COM\r\n{data}`\r\nEND\r\n"))),
-        ("uuencode with blank lines", plain(&format!("begin 644 a.com\r\n\r\n{}", data.replace("\r\n", "\r\n\r\n")))),
-        ("uuencode quoted", plain(&format!("> begin 644 a.com\r\n{data}`\r\nend\r\n"))),
-        ("uuencode with checksums", plain(&format!("begin 644 a.com\r\n{}`\r\nend\r\n", data.replace("\r\n", "x\r\n")))),
-        ("uuencode without a begin", mixed(&[&part("x-uuencode", &data)])),
-        ("uuencode in a text part", mixed(&[&format!("{TEXT}begin 666 a b.com\r\n{data} \r\nend\r\n")])),
-        ("uuencode behind the end", format!("{}begin 644 a.com\r\n{data}`\r\nend\r\n", mixed(&[TEXT]))),
-        ("xxencode", plain(&format!("begin 644 a.com\r\n{}+\r\nend\r\n", uuencoded(xx)))),
-        ("begin-base64", plain(&format!("begin-base64 644 a.com\r\n{}====\r\n", encoded()))),
-        ("base64 in the text", plain(&format!("Save this:\r\n\r\n{}\r\nBye\r\n", encoded()))),
-        ("base64 behind words", plain(&format!("Save\r\nthis\r\n{}Bye\r\n", encoded()))),
-        ("base64 in a script", html(&format!("x\"><script>var a = atob('{}');</script><a href=\"", encoded().trim_end()))),
-        ("calendar", mixed(&[&format!("Content-Type: text/calendar\r\n\r\nBEGIN:VEVENT\r\nATTACH;ENCODING=BASE64;VALUE=BINARY:{}\r\n {}END:VEVENT\r\n", &encoded()[..30], &encoded()[30..])])),
-        ("data address in percents", html(&format!("data:application/octet-stream,{percent}"))),
-        ("data address in base64 in percents", html(&format!("data:x;base64,{}", encoded().trim_end().replace('W', "%57")))),
-        ("data address in entities", html(&format!("data:x;base64,{entities}"))),
-        ("UTF-7", format!("{TOP}Content-Type: text/plain; charset=utf-7\r\n\r\n{}", file().replace('+', "+-").replace("EICAR", "+AEUASQBDAEEAUg-"))),
-        ("escapes of ISO-2022", format!("{TOP}Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n{}", file().replace("EICAR", "EI\x1b(BCAR"))),
-        ("wide text", mixed(&[&format!("Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\n{}", STANDARD.encode(file().encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()))])),
-        ("wide text of base64", mixed(&[&format!("Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n{}", STANDARD.encode(encoded().encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>()))])),
-    ])
+    named(
+        "text",
+        vec![
+            ("uuencode without an end", plain(&format!("Hello,\r\n\r\nbegin 644 a.com\r\n{data}"))),
+            ("uuencode without a name", plain(&format!("begin 0644\r\n{data}`\r\nend\r\n"))),
+            ("uuencode in upper case", plain(&format!("BEGIN 644 A.COM\r\n{data}`\r\nEND\r\n"))),
+            (
+                "uuencode with blank lines",
+                plain(&format!("begin 644 a.com\r\n\r\n{}", data.replace("\r\n", "\r\n\r\n"))),
+            ),
+            ("uuencode quoted", plain(&format!("> begin 644 a.com\r\n{data}`\r\nend\r\n"))),
+            (
+                "uuencode with checksums",
+                plain(&format!("begin 644 a.com\r\n{}`\r\nend\r\n", data.replace("\r\n", "x\r\n"))),
+            ),
+            ("uuencode without a begin", mixed(&[&part("x-uuencode", &data)])),
+            ("uuencode in a text part", mixed(&[&format!("{TEXT}begin 666 a b.com\r\n{data} \r\nend\r\n")])),
+            ("uuencode behind the end", format!("{}begin 644 a.com\r\n{data}`\r\nend\r\n", mixed(&[TEXT]))),
+            ("xxencode", plain(&format!("begin 644 a.com\r\n{}+\r\nend\r\n", uuencoded(xx)))),
+            ("begin-base64", plain(&format!("begin-base64 644 a.com\r\n{}====\r\n", encoded()))),
+            ("base64 in the text", plain(&format!("Save this:\r\n\r\n{}\r\nBye\r\n", encoded()))),
+            ("base64 behind words", plain(&format!("Save\r\nthis\r\n{}Bye\r\n", encoded()))),
+            (
+                "base64 in a script",
+                html(&format!("x\"><script>var a = atob('{}');</script><a href=\"", encoded().trim_end())),
+            ),
+            (
+                "calendar",
+                mixed(&[&format!(
+                    "Content-Type: text/calendar\r\n\r\nBEGIN:VEVENT\r\nATTACH;ENCODING=BASE64;VALUE=BINARY:{}\r\n {}END:VEVENT\r\n",
+                    &encoded()[..30],
+                    &encoded()[30..]
+                )]),
+            ),
+            ("data address in percents", html(&format!("data:application/octet-stream,{percent}"))),
+            (
+                "data address in base64 in percents",
+                html(&format!("data:x;base64,{}", encoded().trim_end().replace('W', "%57"))),
+            ),
+            ("data address in entities", html(&format!("data:x;base64,{entities}"))),
+            (
+                "UTF-7",
+                format!(
+                    "{TOP}Content-Type: text/plain; charset=utf-7\r\n\r\n{}",
+                    file().replace('+', "+-").replace("EICAR", "+AEUASQBDAEEAUg-")
+                ),
+            ),
+            (
+                "escapes of ISO-2022",
+                format!(
+                    "{TOP}Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n{}",
+                    file().replace("EICAR", "EI\x1b(BCAR")
+                ),
+            ),
+            (
+                "wide text",
+                mixed(&[&format!(
+                    "Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+                    STANDARD.encode(file().encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())
+                )]),
+            ),
+            (
+                "wide text of base64",
+                mixed(&[&format!(
+                    "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+                    STANDARD.encode(encoded().encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>())
+                )]),
+            ),
+        ],
+    )
 }
 
 fn yenc(octets: &[u8]) -> Vec<u8> {
-    octets.iter().flat_map(|octet| match octet.wrapping_add(42) {
-        critical @ (0 | 10 | 13 | b'=') => vec![b'=', critical.wrapping_add(64)],
-        plain => vec![plain],
-    }).collect()
+    octets
+        .iter()
+        .flat_map(|octet| match octet.wrapping_add(42) {
+            critical @ (0 | 10 | 13 | b'=') => vec![b'=', critical.wrapping_add(64)],
+            plain => vec![plain],
+        })
+        .collect()
 }
 
 /// Files around the file, and what nobody can look into.
 fn wrappers() -> Mails {
     let attached = |octets: &[u8]| mixed(&[TEXT, &part("base64", &STANDARD.encode(octets))]).into_bytes();
     let length = 68_u32;
-    let tnef = [&[0x78, 0x9f, 0x3e, 0x22, 1, 0, 2, 0x0f, 0x80, 6, 0][..], &length.to_le_bytes(), &eicar(), &[0, 0]].concat();
-    let apple = [&[0, 5, 0x16, 0, 0, 2, 0, 0][..], &[0; 16], &[0, 1, 0, 0, 0, 1, 0, 0, 0, 38, 0, 0, 0, 68], &eicar()].concat();
+    let tnef =
+        [&[0x78, 0x9f, 0x3e, 0x22, 1, 0, 2, 0x0f, 0x80, 6, 0][..], &length.to_le_bytes(), &eicar(), &[0, 0]].concat();
+    let apple =
+        [&[0, 5, 0x16, 0, 0, 2, 0, 0][..], &[0; 16], &[0, 1, 0, 0, 0, 1, 0, 0, 0, 38, 0, 0, 0, 68], &eicar()].concat();
     let wide: Vec<u8> = encoded().encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let signed = [&[0x30, 0x80, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2, 0xa0, 0x80, 0x30, 0x80, 2, 1, 1, 0x31, 0, 0x30, 0x80, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1, 0xa0, 0x80, 0x24, 0x80, 4, 30][..], &eicar()[..30], &[4, 38], &eicar()[30..], &[0; 8]].concat();
-    let enveloped = [&[0x30, 0x80, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 3, 0xa0, 0x80][..], &[7; 60]].concat();
-    let block = |octets: &[u8]| [b"=ybegin part=1 line=128 size=68 name=a.com\r\n=ypart begin=1 end=34\r\n", &yenc(octets)[..], b"\r\n"].concat();
+    let signed = [
+        &[
+            0x30, 0x80, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2, 0xa0, 0x80, 0x30, 0x80, 2, 1, 1, 0x31, 0,
+            0x30, 0x80, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1, 0xa0, 0x80, 0x24, 0x80, 4, 30,
+        ][..],
+        &eicar()[..30],
+        &[4, 38],
+        &eicar()[30..],
+        &[0; 8],
+    ]
+    .concat();
+    let enveloped =
+        [&[0x30, 0x80, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 3, 0xa0, 0x80][..], &[7; 60]].concat();
+    let block = |octets: &[u8]| {
+        [b"=ybegin part=1 line=128 size=68 name=a.com\r\n=ypart begin=1 end=34\r\n", &yenc(octets)[..], b"\r\n"]
+            .concat()
+    };
     let text = |body: &[u8]| [TOP.as_bytes(), b"\r\n", body].concat();
     let mails = [
         ("winmail", attached(&tnef)),
@@ -312,7 +476,18 @@ fn wrappers() -> Mails {
         ("signed", attached(&signed)),
         ("encrypted for somebody", attached(&enveloped)),
         ("PGP", text(b"-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA\r\n-----END PGP MESSAGE-----\r\n")),
-        ("yEnc in two pieces", text(&[block(&eicar()[..34]), b"=yend size=34\r\n".to_vec(), block(&eicar()[34..]), b"=yend size=34\r\n".to_vec()].concat())),
+        (
+            "yEnc in two pieces",
+            text(
+                &[
+                    block(&eicar()[..34]),
+                    b"=yend size=34\r\n".to_vec(),
+                    block(&eicar()[34..]),
+                    b"=yend size=34\r\n".to_vec(),
+                ]
+                .concat(),
+            ),
+        ),
         ("yEnc without an end", text(&block(&eicar()))),
         ("zstd", attached(&zstd::bulk::compress(&eicar(), 3).unwrap())),
     ];

@@ -3,6 +3,7 @@
 mod ambiguous;
 mod corpora;
 mod mails;
+mod zips;
 
 use std::path::Path;
 

@@ -116,8 +116,16 @@ pub(in crate::mail::views) fn utf16(octets: &[u8]) -> Option<String> {
         return None;
     }
     let read = if is_little { u16::from_le_bytes } else { u16::from_be_bytes };
-    let units = octets.chunks_exact(2).map(|pair| read([pair[0], pair[1]])).skip(usize::from(is_marked_little || is_marked_big));
-    Some(char::decode_utf16(units).map(|sign| sign.unwrap_or(char::REPLACEMENT_CHARACTER)).filter(|sign| *sign != '\0').collect())
+    let units = octets
+        .chunks_exact(2)
+        .map(|pair| read([pair[0], pair[1]]))
+        .skip(usize::from(is_marked_little || is_marked_big));
+    Some(
+        char::decode_utf16(units)
+            .map(|sign| sign.unwrap_or(char::REPLACEMENT_CHARACTER))
+            .filter(|sign| *sign != '\0')
+            .collect(),
+    )
 }
 
 #[cfg(test)]

@@ -130,14 +130,17 @@ mod tests {
 
     #[test]
     fn attachments_of_a_winmail_are_found_even_if_it_is_cut() {
-        let whole = [&[0x78, 0x9f, 0x3e, 0x22, 1, 0][..], &attribute(0x8010, b"name"), &attribute(0x0006_800f, b"file")].concat();
+        let whole =
+            [&[0x78, 0x9f, 0x3e, 0x22, 1, 0][..], &attribute(0x8010, b"name"), &attribute(0x0006_800f, b"file")]
+                .concat();
         assert_eq!(tnef(&whole), [b"file"]);
         assert_eq!(tnef(&whole[..whole.len() - 4]), [b"fi"]);
     }
 
     #[test]
     fn the_data_fork_is_found() {
-        let header = [&[0, 5, 0x16, 0, 0, 2, 0, 0][..], &[0; 16], &[0, 1], &[0, 0, 0, 1, 0, 0, 0, 38, 0, 0, 0, 4]].concat();
+        let header =
+            [&[0, 5, 0x16, 0, 0, 2, 0, 0][..], &[0; 16], &[0, 1], &[0, 0, 0, 1, 0, 0, 0, 38, 0, 0, 0, 4]].concat();
         assert_eq!(apple_single(&[&header[..], b"file"].concat()), [b"file"]);
     }
 

@@ -27,6 +27,9 @@ impl Default for Limits {
     }
 }
 
+/// How a compound file begins: the older Office documents, messages of Outlook.
+const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
+
 pub(super) fn inspect(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
     let mut doubts = zip::inspect(octets, limits);
     doubts.extend(sniff::sniff(octets, limits));

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::Limits;
+use super::{Limits, OLE};
 use crate::mail::views::Doubt;
 
 /// Beginnings of what clamd does not unpack.
@@ -46,7 +46,6 @@ pub(super) fn sniff(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
 }
 
 const RAR: &[u8] = b"Rar!\x1a\x07";
-const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 fn encrypted(octets: &[u8]) -> Option<&'static str> {
     if [ENVELOPED, ENCRYPTED_DATA, AUTH_ENVELOPED].iter().any(|kind| is_smime(octets, kind)) {
@@ -81,7 +80,9 @@ fn is_rar_encrypted(rest: &[u8]) -> bool {
     const ENCRYPTION: u8 = 4;
     match rest {
         [0, headers @ ..] => {
-            let flags = |at: usize| headers.get(at + 3).zip(headers.get(at + 4)).map_or(0, |(low, high)| u16::from_le_bytes([*low, *high]));
+            let flags = |at: usize| {
+                headers.get(at + 3).zip(headers.get(at + 4)).map_or(0, |(low, high)| u16::from_le_bytes([*low, *high]))
+            };
             let next = headers.get(5).map_or(0, |length| usize::from(*length));
             headers.get(2) == Some(&ARCHIVE) && flags(0) & 0x80 != 0
                 || headers.get(next + 2) == Some(&FILE) && flags(next) & 4 != 0
@@ -101,7 +102,10 @@ fn is_lzma(octets: &[u8]) -> bool {
     let Some(header) = octets.get(..13) else { return false };
     let dictionary = u32::from_le_bytes([header[1], header[2], header[3], header[4]]);
     let length = header[5..].iter().rev().fold(0_u64, |length, octet| length << 8 | u64::from(*octet));
-    header[0] == 0x5d && dictionary.is_power_of_two() && dictionary >= 1 << 12 && (length == u64::MAX || length < LARGEST)
+    header[0] == 0x5d
+        && dictionary.is_power_of_two()
+        && dictionary >= 1 << 12
+        && (length == u64::MAX || length < LARGEST)
 }
 
 #[cfg(test)]
@@ -119,7 +123,9 @@ mod tests {
         let rar5 = [RAR, b"\x01\0\0\0\0\0\x21\x04\0\0"].concat();
         let enveloped = [&[0x30, 0x80], ENVELOPED].concat();
         let lzma = b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff\0";
-        for file in [&ole[..], &rar4, &rar5, &enveloped, lzma, b"\r\n-----BEGIN PGP MESSAGE-----\r\n", b"\x28\xb5\x2f\xfd"] {
+        for file in
+            [&ole[..], &rar4, &rar5, &enveloped, lzma, b"\r\n-----BEGIN PGP MESSAGE-----\r\n", b"\x28\xb5\x2f\xfd"]
+        {
             assert!(is_flagged(file), "{file:?}");
         }
         for file in [OLE, b"", b"]]]]]]]]]]]]]]]", b"Hello", &[RAR, b"\0\xcf\x90\x73\0\0\x0d\0\0\0\0\0\0\0"].concat()] {

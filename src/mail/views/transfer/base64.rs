@@ -36,8 +36,7 @@ struct Rules {
     by_line: bool,
 }
 
-const LENIENT: Rules =
-    Rules { padding: Padding::Restart, strange: Strange::Skip, has_url_signs: true, by_line: false };
+const LENIENT: Rules = Rules { padding: Padding::Restart, strange: Strange::Skip, has_url_signs: true, by_line: false };
 
 /// Whether all decoders agree on a body.
 pub(in crate::mail::views) fn is_plain(body: &[u8]) -> bool {
@@ -96,7 +95,8 @@ fn decode(body: &[u8], rules: Rules) -> Vec<u8> {
         return decoder.out;
     }
     for line in lines(body) {
-        let is_strange = |octet: &u8| value(*octet, rules.has_url_signs).is_none() && !is_space(*octet) && *octet != b'=';
+        let is_strange =
+            |octet: &u8| value(*octet, rules.has_url_signs).is_none() && !is_space(*octet) && *octet != b'=';
         if rules.strange == Strange::SkipLine && line.text.iter().any(is_strange) {
             continue;
         }

@@ -78,7 +78,8 @@ fn split(file: &[u8]) -> Vec<Vec<u8>> {
         let number = |at: usize| rest.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
         let (data, resource) = (number(11)? as usize, number(15)? as usize);
         let forks = rest.get(21..)?;
-        ((1..64).contains(&name) && rest[0] == 0 && data <= forks.len() + 2 + REPEAT as usize).then_some((data, resource, forks))
+        ((1..64).contains(&name) && rest[0] == 0 && data <= forks.len() + 2 + REPEAT as usize)
+            .then_some((data, resource, forks))
     };
     let Some((data, resource, forks)) = header() else { return Vec::new() };
     let second = forks.get(data + 2..).unwrap_or_default();
@@ -105,7 +106,12 @@ mod tests {
         let bits: Vec<u8> = packed.iter().flat_map(|octet| (0..8).rev().map(move |at| octet >> at & 1)).collect();
         let sign = |six: &[u8]| SIGNS[(0..6).fold(0, |value, at| value << 1 | usize::from(*six.get(at).unwrap_or(&0)))];
         let signs: Vec<u8> = bits.chunks(6).map(sign).collect();
-        [b"(This file must be converted with BinHex 4.0)\r\n\r\n:", &signs.chunks(63).collect::<Vec<_>>().join(&b"\r\n"[..])[..], b":\r\n"].concat()
+        [
+            b"(This file must be converted with BinHex 4.0)\r\n\r\n:",
+            &signs.chunks(63).collect::<Vec<_>>().join(&b"\r\n"[..])[..],
+            b":\r\n",
+        ]
+        .concat()
     }
 
     proptest! {

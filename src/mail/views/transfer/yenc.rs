@@ -7,8 +7,12 @@ pub(in crate::mail::views) fn files(octets: &[u8]) -> Vec<Vec<u8>> {
     const BEGIN: &[u8] = b"=ybegin ";
     let starts: Vec<usize> = memmem::find_iter(octets, BEGIN).collect();
     let ends = starts.iter().skip(1).copied().chain([octets.len()]);
-    let mut files: Vec<Vec<u8>> =
-        starts.iter().zip(ends).map(|(start, end)| block(&octets[*start..end])).filter(|file| !file.is_empty()).collect();
+    let mut files: Vec<Vec<u8>> = starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| block(&octets[*start..end]))
+        .filter(|file| !file.is_empty())
+        .collect();
     if files.len() > 1 {
         files.push(files.concat());
     }

@@ -78,6 +78,19 @@ pub(super) fn find(octets: &[u8]) -> Vec<Archive<'_>> {
     archives
 }
 
+/// Without those that lie inside another: they are members of it, and are found as such.
+pub(super) fn outermost(archives: Vec<Archive<'_>>) -> Vec<Archive<'_>> {
+    let mut outer: Vec<Archive<'_>> = Vec::new();
+    // An archive ends behind all that it holds, so it comes after them.
+    for archive in archives {
+        let begin = archive.members.iter().map(|member| archive.begin.saturating_add(member.offset)).min();
+        let begin = begin.unwrap_or(archive.directory as u64);
+        outer.retain(|inner| inner.begin < begin || inner.directory < usize::try_from(begin).unwrap_or(usize::MAX));
+        outer.push(archive);
+    }
+    outer
+}
+
 /// What the record at the end of a directory says.
 struct End {
     count: u64,

@@ -1,4 +1,4 @@
-use super::directory::{Archive, LOCAL, Member, u16_at, u32_at};
+use super::directory::{Archive, LOCAL, Member, outermost, u16_at, u32_at};
 use crate::mail::views::Doubt;
 use crate::mail::views::containers::Limits;
 
@@ -17,6 +17,20 @@ const DESCRIPTOR_FLAG: u16 = 1 << 3;
 const BOMB_BYTES: u64 = 32 << 20;
 const BOMB_TIMES: u64 = 250;
 
+/// Tells the doubts that the directory alone gives about a member; whether there is more to be said.
+pub(super) fn claims(member: &Member<'_>, limits: &Limits, note: &mut dyn FnMut(Doubt)) -> bool {
+    if member.flags & ENCRYPTED_FLAGS != 0 || member.method == AES || member.has_strong_encryption {
+        note(Doubt::Encrypted { what: "a member of the archive" });
+        return false;
+    }
+    if member.size > limits.file_bytes {
+        let (size_bytes, limit_bytes) = (member.size, limits.file_bytes);
+        note(Doubt::MemberTooLarge { name: member.name(), size_bytes, limit_bytes });
+        return false;
+    }
+    true
+}
+
 /// Tells the doubts about one member; whether its data can be looked at.
 pub(super) fn inspect(
     octets: &[u8],
@@ -25,13 +39,7 @@ pub(super) fn inspect(
     limits: &Limits,
     note: &mut dyn FnMut(Doubt),
 ) -> bool {
-    if member.flags & ENCRYPTED_FLAGS != 0 || member.method == AES || member.has_strong_encryption {
-        note(Doubt::Encrypted { what: "a member of the archive" });
-        return false;
-    }
-    if member.size > limits.file_bytes {
-        let (size_bytes, limit_bytes) = (member.size, limits.file_bytes);
-        note(Doubt::MemberTooLarge { name: member.name(), size_bytes, limit_bytes });
+    if !claims(member, limits, note) {
         return false;
     }
     let times = member.size / member.packed.max(1);
@@ -72,7 +80,8 @@ fn disagreement(octets: &[u8], archive: &Archive<'_>, member: &Member<'_>) -> Op
         return Some("a member has two names");
     }
     let has_descriptor = (flags | member.flags) & DESCRIPTOR_FLAG != 0 && packed == 0 && size == 0;
-    (!has_descriptor && (differs(packed, member.packed) || differs(size, member.size))).then_some("a member has two sizes")
+    (!has_descriptor && (differs(packed, member.packed) || differs(size, member.size)))
+        .then_some("a member has two sizes")
 }
 
 fn local<'o>(octets: &'o [u8], archive: &Archive<'_>, member: &Member<'_>) -> Option<&'o [u8]> {
@@ -96,7 +105,7 @@ pub(super) fn data<'o>(octets: &'o [u8], archive: &Archive<'_>, member: &Member<
 }
 
 /// Members that share octets, reach into the directory, or stand in the archive without standing in its directory.
-pub(super) fn layout(octets: &[u8], archive: &Archive<'_>) -> Vec<Doubt> {
+pub(super) fn layout(octets: &[u8], archive: &Archive<'_>, before: u64) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     let mut extents: Vec<(u64, u64, &Member<'_>)> = archive
         .members
@@ -104,7 +113,7 @@ pub(super) fn layout(octets: &[u8], archive: &Archive<'_>) -> Vec<Doubt> {
         .filter_map(|member| extent(octets, archive, member).map(|(begin, end)| (begin, end, member)))
         .collect();
     extents.sort_by_key(|(begin, ..)| *begin);
-    let mut reached = 0;
+    let mut reached = before;
     for (begin, end, member) in extents {
         if begin < reached {
             doubts.push(contradiction("members overlap", member));
@@ -137,37 +146,37 @@ const MOST_STRAYS: usize = 32;
 const MOST_STRAY_BYTES: usize = 16 << 20;
 
 /// See [`super::strays`].
-pub(super) fn strays(octets: &[u8], archives: &[Archive<'_>]) -> Vec<Vec<u8>> {
-    let mut found: Vec<Vec<u8>> = Vec::new();
-    for archive in archives {
-        let rest = octets.get(archive.end..).unwrap_or_default();
-        let end = memchr::memmem::find(rest, LOCAL).unwrap_or(rest.len());
-        if end >= SHORTEST_COMMENT {
-            found.push(rest[..end].to_vec());
-        }
-    }
+pub(super) fn strays(octets: &[u8], archives: Vec<Archive<'_>>) -> Vec<Vec<u8>> {
     if !octets.starts_with(b"PK") && archives.is_empty() {
-        return found;
+        return Vec::new();
     }
-    let mut listed: Vec<u64> = archives
-        .iter()
-        .flat_map(|archive| archive.members.iter().map(|member| archive.begin.saturating_add(member.offset)))
-        .collect();
+    let offsets = |archive: &Archive<'_>| {
+        let begin = archive.begin;
+        archive.members.iter().map(|member| begin.saturating_add(member.offset)).collect::<Vec<_>>()
+    };
+    let mut listed: Vec<u64> = archives.iter().flat_map(offsets).collect();
     listed.sort_unstable();
-    let ends: Vec<usize> = archives.iter().flat_map(|archive| [archive.directory, archive.end]).collect();
-    let mut from = 0;
-    while let Some(at) = memchr::memmem::find(&octets[from..], LOCAL).map(|at| from + at) {
-        from = at + LOCAL.len();
+    let mut ends: Vec<usize> = archives.iter().flat_map(|archive| [archive.directory, archive.end]).collect();
+    ends.sort_unstable();
+    let mut found: Vec<Vec<u8>> = outermost(archives).iter().filter_map(|archive| comment(octets, archive)).collect();
+    for at in memchr::memmem::find_iter(octets, LOCAL) {
         if listed.binary_search(&(at as u64)).is_ok() {
             continue;
         }
-        let next = ends.iter().copied().filter(|end| *end > at).min().unwrap_or(octets.len());
+        let next = ends.get(ends.partition_point(|end| *end <= at)).copied().unwrap_or(octets.len());
         found.extend(stray(&octets[at..next.min(octets.len())]));
         if found.len() >= MOST_STRAYS {
             break;
         }
     }
     found
+}
+
+/// What follows the end of an archive, up to another one.
+fn comment(octets: &[u8], archive: &Archive<'_>) -> Option<Vec<u8>> {
+    let rest = octets.get(archive.end..)?;
+    let end = memchr::memmem::find(rest, LOCAL).unwrap_or(rest.len());
+    (end >= SHORTEST_COMMENT).then(|| rest[..end].to_vec())
 }
 
 /// A member by its own header alone.

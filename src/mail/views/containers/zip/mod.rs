@@ -22,7 +22,7 @@ pub fn inspect(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
 /// What programs take out of archives whose directory is broken or does not list it: members found by their own
 /// headers, comments, what follows the end.
 pub(in crate::mail::views) fn strays(octets: &[u8]) -> Vec<Vec<u8>> {
-    members::strays(octets, &directory::find(octets))
+    members::strays(octets, directory::find(octets))
 }
 
 struct Inspection<'l> {
@@ -41,7 +41,10 @@ impl Inspection<'_> {
     }
 
     fn octets(&mut self, octets: &[u8], level: u32) {
-        let archives = directory::find(octets);
+        let archives = directory::outermost(directory::find(octets));
+        // Streams of such a document lie in pieces; clamd puts them together.
+        let is_scattered = octets.starts_with(super::OLE);
+        let mut before = 0;
         if archives.is_empty() && octets.starts_with(directory::LOCAL) {
             self.note(Doubt::Truncated { what: "its directory is missing" });
         }
@@ -55,11 +58,23 @@ impl Inspection<'_> {
                 self.note(Doubt::TooManyMembers { count: MOST_ARCHIVES as u64 + 1, limit: MOST_ARCHIVES as u64 });
                 return;
             }
-            self.archive(octets, &archive, level);
+            if is_scattered {
+                self.scattered(&archive);
+            } else {
+                self.archive(octets, &archive, before, level);
+            }
+            before = before.max(archive.end as u64);
         }
     }
 
-    fn archive(&mut self, octets: &[u8], archive: &directory::Archive<'_>, level: u32) {
+    fn scattered(&mut self, archive: &directory::Archive<'_>) {
+        for member in &archive.members {
+            members::claims(member, self.limits, &mut |doubt| self.note(doubt));
+        }
+    }
+
+    /// `before`: where the archive before this one ends.
+    fn archive(&mut self, octets: &[u8], archive: &directory::Archive<'_>, before: u64, level: u32) {
         if archive.count > self.limits.members {
             self.note(Doubt::TooManyMembers { count: archive.count, limit: self.limits.members });
         }
@@ -73,7 +88,7 @@ impl Inspection<'_> {
         if claimed > self.limits.total_bytes {
             self.note(Doubt::ContentTooLarge { size_bytes: claimed, limit_bytes: self.limits.total_bytes });
         }
-        for doubt in members::layout(octets, archive) {
+        for doubt in members::layout(octets, archive, before) {
             self.note(doubt);
         }
         for member in &archive.members {
@@ -81,13 +96,7 @@ impl Inspection<'_> {
         }
     }
 
-    fn member(
-        &mut self,
-        octets: &[u8],
-        archive: &directory::Archive<'_>,
-        member: &directory::Member<'_>,
-        level: u32,
-    ) {
+    fn member(&mut self, octets: &[u8], archive: &directory::Archive<'_>, member: &directory::Member<'_>, level: u32) {
         let is_sound = members::inspect(octets, archive, member, self.limits, &mut |doubt| self.note(doubt));
         let Some(data) = members::data(octets, archive, member).filter(|_| is_sound) else { return };
         match member.method {
