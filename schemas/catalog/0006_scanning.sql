@@ -135,3 +135,24 @@ CREATE TABLE rescan (
     changed       INTEGER NOT NULL DEFAULT 0,
     infected      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+
+-- Every message whose octets a person had destroyed, by which entry of the journal, and why.
+CREATE TABLE purge (
+    message INTEGER PRIMARY KEY REFERENCES message (number),
+    journal INTEGER NOT NULL,                          -- nothing is destroyed before a checkpoint covers it
+    at_ms   INTEGER NOT NULL,
+    reason  TEXT NOT NULL,
+    decider TEXT NOT NULL,
+    mark    INTEGER
+) STRICT;
+CREATE TRIGGER purge_is_marked AFTER INSERT ON purge BEGIN
+    UPDATE purge SET mark = fingerprint(NEW.message, NEW.journal, NEW.at_ms, NEW.reason, NEW.decider)
+    WHERE message = NEW.message;
+END;
+
+-- A note of the purge stage, no fact: packs whose files may still hold octets of such messages. A message that is to go
+-- from the index is due there like one that is to come.
+CREATE TABLE purging (
+    pack  INTEGER PRIMARY KEY REFERENCES pack (number),
+    error TEXT                                         -- why it could not be written anew; tried again at the next start
+) STRICT;

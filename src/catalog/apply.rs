@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Error;
 use super::accounts::{account_added, collected, collects, paused, removed, renamed};
 use super::work::Stage;
-use super::{quarantine, rescan};
+use super::{purge, quarantine, rescan};
 use crate::mail::event::{Deleting, Event, Kept, Listed, MessageRef, Scanned, Session, Sighting};
 use crate::mail::{AccountId, Fate, Occurrence, Timestamp, ViewVerdict};
 
@@ -47,7 +47,7 @@ pub(super) fn apply(
         Event::Quarantined(quarantined) => quarantine::sealed_off(sql, at, quarantined),
         Event::ReleaseAsked(decision) => quarantine::release_asked(sql, at, decision),
         Event::Released(decision) => quarantine::released(sql, at, decision),
-        Event::Purged(purged) => quarantine::purged(sql, at, purged),
+        Event::Purged(purged) => purge::purged(sql, at, purged, journal),
         Event::Viewed(reading) => quarantine::was_read(sql, at, "viewed", reading),
         Event::Exported(reading) => quarantine::was_read(sql, at, "exported", reading),
         Event::Rescanned(rescanned) => rescan::rescanned(sql, at, rescanned),

@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::{Catalog, Error};
 
 /// What is made of events. Numbers are left out where only their order is a fact; so is what stages note for themselves.
-const FACTS: [(&str, &str); 12] = [
+const FACTS: [(&str, &str); 13] = [
     ("archive", "key, value"),
     (
         "account",
@@ -31,6 +31,7 @@ const FACTS: [(&str, &str); 12] = [
     ("occurrence", "item, message"),
     ("release", "number, item, signature, at_ms, reason, decider, asked_by"),
     ("reading", "number, message, kind, what, reader, at_ms, reason"),
+    ("purge", "message, journal, at_ms, reason, decider"),
     ("rescanned", "number, why, signature_set, began_ms, ended_ms, messages, parts, changed, infected"),
 ];
 

@@ -31,7 +31,7 @@ fn of(crc: u32, kind: u8, octets: &[u8]) -> u32 {
 }
 
 /// Tables whose rows carry a fingerprint, with the columns it is made of. The triggers of the schema say the same.
-const MARKED: [(&str, &str); 15] = [
+const MARKED: [(&str, &str); 16] = [
     (
         "account",
         "number, id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed, \
@@ -57,6 +57,7 @@ const MARKED: [(&str, &str); 15] = [
     ("quarantine", "number, blob, size_bytes, signature, state, since_ms, changed_ms, asked_ms, asked_by, asked_why"),
     ("release", "number, item, signature, at_ms, reason, decider, asked_by"),
     ("reading", "number, message, kind, what, reader, at_ms, reason"),
+    ("purge", "message, journal, at_ms, reason, decider"),
     ("rescanned", "number, why, signature_set, began_ms, ended_ms, messages, parts, changed, infected"),
     ("archive", "key, value"),
     ("pack", "number, class, committed_bytes, records, sealed_bytes, checked_ms"),

@@ -36,11 +36,13 @@ pub struct Archived {
     pub kept: Timestamp,
     /// Only the header block was compared when it was met here.
     pub by_header: bool,
+    /// Its octets are destroyed here: nothing proves any more what the server has.
+    pub is_destroyed: bool,
 }
 
 const KNOWN: &str = "SELECT uidl, sighting.ordinal, listed_bytes, fate, fate_ms, attempts, deleting_ms,
         message.id, message.nonce, message.pack, message.ordinal, message.verdict, message.indexed_ms,
-        message.header, message.kept_ms, reason
+        message.header, message.kept_ms, reason, message.purged_ms
     FROM sighting LEFT JOIN message ON message.number = sighting.message";
 
 fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
@@ -54,6 +56,7 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
             header: BlobId::from_bytes(row.get(13)?),
             kept: Timestamp::from_millis(row.get(14)?),
             by_header: row.get::<_, Option<String>>(15)?.is_some(),
+            is_destroyed: row.get::<_, Option<i64>>(16)?.is_some(),
         })
     });
     Ok(Known {

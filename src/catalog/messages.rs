@@ -206,21 +206,32 @@ impl Catalog {
         Ok(statement.query_row([], |row| row.get(0))?)
     }
 
-    /// Messages, and the sum of their octets.
+    /// Messages, and the sum of their octets, without those that are destroyed.
     pub fn totals(&self) -> Result<(u64, u64), Error> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT count(*), coalesce(sum(size_bytes), 0) FROM message")?;
+        // Each sum over an index of its own.
+        let mut statement = connection.prepare_cached(
+            "WITH met AS (SELECT count(*) AS messages, coalesce(sum(size_bytes), 0) AS bytes FROM message),
+                  gone AS (SELECT count(*) AS messages, coalesce(sum(size_bytes), 0) AS bytes FROM message
+                           WHERE purged_ms IS NOT NULL)
+             SELECT met.messages - gone.messages, met.bytes - gone.bytes FROM met, gone",
+        )?;
         Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// How many messages have each verdict, those that none has left out.
+    /// How many messages have each verdict, those that none has left out, and messages that are destroyed.
     pub fn verdict_counts(&self) -> Result<Vec<(Verdict, u64)>, Error> {
         let connection = self.connection();
         // The clean ones are those that are left: they stand in no index.
         let mut statement = connection.prepare_cached(
-            "WITH other AS (SELECT verdict, count(*) AS messages FROM message WHERE verdict <> 'clean' GROUP BY verdict),
-                  clean AS (SELECT (SELECT count(*) FROM message) - (SELECT coalesce(sum(messages), 0) FROM other) AS messages)
-             SELECT 'clean', messages FROM clean WHERE messages > 0 UNION ALL SELECT verdict, messages FROM other",
+            "WITH gone AS (SELECT verdict, count(*) AS messages FROM message WHERE purged_ms IS NOT NULL GROUP BY verdict),
+                  met AS (SELECT verdict, count(*) AS messages FROM message WHERE verdict <> 'clean' GROUP BY verdict),
+                  clean AS (SELECT 'clean' AS verdict, (SELECT count(*) FROM message)
+                                - (SELECT coalesce(sum(messages), 0) FROM met) AS messages),
+                  known AS (SELECT verdict, messages
+                                - coalesce((SELECT messages FROM gone WHERE gone.verdict = every.verdict), 0) AS messages
+                            FROM (SELECT * FROM clean UNION ALL SELECT * FROM met) AS every)
+             SELECT verdict, messages FROM known WHERE messages > 0",
         )?;
         let rows = statement.query_map([], |row| Ok((word(row, 0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)

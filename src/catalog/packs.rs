@@ -1,6 +1,7 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::apply::Place;
+use super::purge::MAY_GO;
 use super::{Catalog, Error};
 use crate::mail::{BlobId, Nonce, Timestamp};
 
@@ -72,11 +73,13 @@ impl Catalog {
         Ok(statement.query_row(params![id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
-    /// The messages that lie in a pack, by ordinal.
+    /// The messages that lie in a pack, by ordinal: without those whose octets may be destroyed ([`Catalog::destroyed_in`]).
     pub fn in_pack(&self, pack: u64) -> Result<Vec<PackedMessage>, Error> {
         let connection = self.connection();
-        let mut statement = connection
-            .prepare_cached("SELECT ordinal, id, nonce, journal FROM message WHERE pack = ?1 ORDER BY ordinal")?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT ordinal, id, nonce, message.journal FROM message WHERE pack = ?1
+                 AND NOT (purged_ms IS NOT NULL AND {MAY_GO}) ORDER BY ordinal"
+        ))?;
         let rows = statement.query_map(params![pack], |row| {
             Ok(PackedMessage {
                 ordinal: row.get(0)?,

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::apply::message_number;
 use super::messages::word;
 use super::{Catalog, Error};
-use crate::mail::event::{Decision, Purged, Quarantined, Reading};
+use crate::mail::event::{Decision, Quarantined, Reading};
 use crate::mail::{BlobId, BlobIdPrefix, Timestamp};
 
 /// How it stands with octets that were sealed off.
@@ -231,26 +231,6 @@ pub(super) fn released(sql: &Connection, at: Timestamp, decision: &Decision) -> 
          WHERE blob = ?1",
     )?
     .execute(params![blob.as_bytes(), signature, at.as_millis()])?;
-    Ok(())
-}
-
-/// Its row stays, without what was read from its octets; so do its sightings, its verdicts and its journal entries.
-pub(super) fn purged(sql: &Connection, at: Timestamp, purged: &Purged) -> Result<(), Error> {
-    let message = message_number(sql, &purged.message)?;
-    sql.prepare_cached(
-        "UPDATE message SET purged_ms = ?2, indexed_ms = NULL, date_ms = NULL, from_line = NULL,
-             to_line = NULL, subject = NULL, attachments = '[]'
-         WHERE number = ?1 AND purged_ms IS NULL",
-    )?
-    .execute(params![message, at.as_millis()])?;
-    sql.prepare_cached("DELETE FROM work WHERE message = ?1")?.execute(params![message])?;
-    sql.prepare_cached(
-        "UPDATE quarantine SET state = 'purged', changed_ms = ?2
-         WHERE state <> 'purged' AND number IN (SELECT item FROM occurrence WHERE message = ?1) AND NOT EXISTS (
-             SELECT 1 FROM occurrence JOIN message ON message.number = occurrence.message
-             WHERE occurrence.item = quarantine.number AND message.purged_ms IS NULL)",
-    )?
-    .execute(params![message, at.as_millis()])?;
     Ok(())
 }
 

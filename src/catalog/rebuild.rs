@@ -79,6 +79,17 @@ impl Rebuilding {
         Ok(sql.commit()?)
     }
 
+    /// Messages whose octets were destroyed, and where they lay: no pack holds them any more.
+    pub fn destroyed(&self, messages: &[(BlobId, Place)]) -> Result<(), Error> {
+        let mut connection = self.catalog.connection();
+        let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (id, (pack, ordinal)) in messages {
+            sql.prepare_cached("INSERT OR REPLACE INTO found_message (id, pack, ordinal) VALUES (?1, ?2, ?3)")?
+                .execute(params![id.as_bytes(), pack, ordinal])?;
+        }
+        Ok(sql.commit()?)
+    }
+
     /// Where the private record lies that a leaf commits to. From now on it is that leaf's.
     pub fn claim(&self, commitment: &BlobId) -> Result<Option<Place>, Error> {
         let connection = self.catalog.connection();

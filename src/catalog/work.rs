@@ -53,6 +53,8 @@ pub struct Indexed {
     pub summary: Summary,
     /// Whether it was taken as collected for many.
     pub is_collected: bool,
+    /// Its octets are destroyed, and it was taken out.
+    pub is_destroyed: bool,
 }
 
 impl Catalog {
@@ -129,13 +131,17 @@ impl Catalog {
         Ok(requeued.len() as u64)
     }
 
-    /// These messages are in the index, durably; what was read from them goes into the lists. One that came to be collected
-    /// for many meanwhile, or is no longer, stays due.
+    /// These messages are in the index, durably, or out of it; what was read from them goes into the lists. One that came to
+    /// be collected for many meanwhile, or is no longer, or was destroyed, stays due.
     pub fn indexed(&self, messages: &[Indexed], now: Timestamp) -> Result<(), Error> {
         let mut connection = self.connection();
         let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for Indexed { number, summary, is_collected } in messages {
-            if collected(&sql, *number)? != *is_collected {
+        for Indexed { number, summary, is_collected, is_destroyed } in messages {
+            if collected(&sql, *number)? != *is_collected || destroyed(&sql, *number)? != *is_destroyed {
+                continue;
+            }
+            sql.prepare_cached("DELETE FROM work WHERE stage = 'index' AND message = ?1")?.execute(params![number])?;
+            if *is_destroyed {
                 continue;
             }
             let attachments =
@@ -153,7 +159,6 @@ impl Catalog {
                 summary.subject,
                 attachments
             ])?;
-            sql.prepare_cached("DELETE FROM work WHERE stage = 'index' AND message = ?1")?.execute(params![number])?;
         }
         Ok(sql.commit()?)
     }
@@ -205,4 +210,9 @@ fn collected(sql: &Connection, number: u64) -> Result<bool, Error> {
              WHERE sighting.message = ?1 AND account.multidrop",
         )?
         .exists(params![number])?)
+}
+
+fn destroyed(sql: &Connection, number: u64) -> Result<bool, Error> {
+    let query = "SELECT 1 FROM message WHERE number = ?1 AND purged_ms IS NOT NULL";
+    Ok(sql.prepare_cached(query)?.exists(params![number])?)
 }

@@ -37,9 +37,23 @@ impl Writer {
         added.map(|_| ()).map_err(|error| Error::of(&self.folder, error))
     }
 
-    /// Takes a message out, if it is there.
+    /// Takes a message out, if it is there. Its words stay in the files until [`erase`](Self::erase), or a merge.
     pub fn remove(&mut self, id: BlobId) {
         self.inner.delete_term(Term::from_field_bytes(self.fields.id, id.as_bytes()));
+    }
+
+    /// Writes anew every file that still holds something of messages that were taken out and committed so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] as for [`add`](Self::add); what was taken out is not found all the same.
+    pub fn erase(&mut self) -> Result<(), Error> {
+        let failed = |error| Error::of(&self.folder, error);
+        let segments = self.inner.index().searchable_segment_metas().map_err(failed)?;
+        for segment in segments.iter().filter(|segment| segment.num_deleted_docs() > 0) {
+            self.inner.merge(&[segment.id()]).wait().map_err(failed)?;
+        }
+        self.inner.garbage_collect_files().wait().map(|_| ()).map_err(failed)
     }
 
     /// Makes all changes since the last commit durable and visible at once.

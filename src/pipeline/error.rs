@@ -39,6 +39,12 @@ pub enum Error {
     /// The catalog took the rest of the batch, but not this.
     #[error("the catalog refused a message: {0}")]
     Refused(catalog::Error),
+    /// Some pack cannot be read, and messages in it may need the attachments that lie in this one.
+    #[error(
+        "attachments in pack {pack} cannot be destroyed: another pack is damaged, and messages in it may need them. \
+         `poplar verify` names it; put back a copy of it from a backup, and start again"
+    )]
+    PartsUnknown { pack: u64 },
     /// The stage that keeps has ended, because the program is stopping.
     #[error("the archive is closing")]
     Closing,
@@ -56,7 +62,7 @@ impl Error {
             Self::Batch(error) => error.is_transient(),
             Self::Secret(error) => error.is_transient(),
             Self::Token(error) => error.is_transient(),
-            Self::Setup(_) | Self::Mismatch(_) => false,
+            Self::Setup(_) | Self::Mismatch(_) | Self::PartsUnknown { .. } => false,
         }
     }
 }

@@ -64,6 +64,11 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
         forecast.leave.extend(known.iter().filter(|row| row.archived.is_none()).filter_map(left).take(waits));
     }
     for kept in &plan.known {
+        if kept.archived.is_destroyed {
+            let why = "destroyed here; it stays at the server".to_owned();
+            forecast.leave.push(Step { id: Some(kept.archived.message.id), ..Step::of(&kept.listed, why) });
+            continue;
+        }
         if let Some(why) = wants_deleted(account, kept, now) {
             forecast.delete.push(Step { id: Some(kept.archived.message.id), ..Step::of(&kept.listed, why) });
         } else if let Some(why) = later(account, kept) {

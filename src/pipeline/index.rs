@@ -87,8 +87,9 @@ impl Shared {
     fn batch(&self, writer: &mut Writer, tasks: Vec<Task>) -> Result<(), Error> {
         let mut done = Vec::with_capacity(tasks.len());
         let mut bytes = 0;
+        let erases = tasks.iter().any(|task| task.message.purged.is_some());
         for task in tasks {
-            bytes += task.message.size_bytes;
+            bytes += if task.message.purged.is_some() { 0 } else { task.message.size_bytes };
             // A message that makes a reader panic must not stop those behind it.
             match catch_unwind(AssertUnwindSafe(|| self.add(writer, &task))) {
                 Ok(Ok(indexed)) => done.push(indexed),
@@ -101,12 +102,20 @@ impl Shared {
             }
         }
         writer.commit()?;
+        if erases {
+            writer.erase()?;
+        }
         telemetry::messages_indexed(done.len());
         Ok(self.holds.catalog.indexed(&done, self.holds.clock.now())?)
     }
 
     fn add(&self, writer: &mut Writer, task: &Task) -> Result<Indexed, Error> {
         let row = &task.message;
+        if row.purged.is_some() {
+            writer.remove(row.message.id);
+            let summary = Summary::default();
+            return Ok(Indexed { number: row.number, summary, is_collected: self.holds.catalog.is_collected(row.number)?, is_destroyed: true });
+        }
         let blob = self.holds.reader.open(location(row.place))?;
         let octets = match row.size_bytes > READ_LIMIT_BYTES as u64 {
             true => blob.prefix(PREFIX_BYTES)?,
@@ -120,7 +129,7 @@ impl Shared {
             false => document,
         };
         writer.add(&document)?;
-        Ok(Indexed { number: row.number, summary: summary(&message), is_collected })
+        Ok(Indexed { number: row.number, summary: summary(&message), is_collected, is_destroyed: false })
     }
 
     fn failed(&self, task: &Task, error: &str) -> Result<(), Error> {

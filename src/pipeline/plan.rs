@@ -182,6 +182,9 @@ const fn back_off(row: &Known) -> Duration {
 /// Whether the account's policy wants a message deleted at the server now; the reason, in words.
 pub(super) fn wants_deleted(account: &Account, kept: &AlreadyKept, now: Timestamp) -> Option<String> {
     let AlreadyKept { archived, since, .. } = kept;
+    if archived.is_destroyed {
+        return None;
+    }
     let far_enough = match account.delete_when {
         DeleteWhen::Kept => true,
         DeleteWhen::Scanned => archived.verdict.is_final(),
@@ -243,6 +246,7 @@ mod tests {
             header: BlobId::of(uidl.as_bytes()),
             kept: NOW,
             by_header: false,
+            is_destroyed: false,
         };
         Known {
             listed: Listed { uidl: Uidl::new(uidl), ordinal: 0, listed_bytes: Some(9) },

@@ -7,7 +7,7 @@ use super::holds::{location, place};
 use super::progress::Progress;
 use crate::catalog::{Committed, Half, PackRow, Place, Rebuilding, Rebuilt, Told};
 use crate::journal::{self, Commitment, LogReader};
-use crate::mail::{AccountId, Event, Occurrence};
+use crate::mail::{AccountId, BlobId, Event, Occurrence};
 use crate::store::{self, Extent, PackFiles, Reader, RecordKind};
 
 /// What a rebuild came to.
@@ -78,6 +78,7 @@ impl Work<'_> {
     /// Which packs there are, and where every message and private record lies.
     fn gather(&mut self) -> Result<(), Error> {
         let archive = self.log.as_ref().map(|log| log.key().name().to_owned());
+        let mut destroyed = Vec::new();
         for files in store::packs(self.packs)? {
             let written_for = store::archive_of(self.packs, &files).map(AccountId::from_bytes);
             if let (Ok(written_for), Some(archive)) = (written_for, &archive)
@@ -98,7 +99,10 @@ impl Work<'_> {
             let listed = self.reader.list(&super::seal::packed(&pack), &mut |stored, octets| match stored.kind {
                 RecordKind::Message => messages.push((stored.id, place(stored.location))),
                 RecordKind::Private => match octets.map(journal::read_record) {
-                    Some(Ok((_, commitment))) => records.push((commitment.hash(), place(stored.location))),
+                    Some(Ok((occurrence, commitment))) => {
+                        records.push((commitment.hash(), place(stored.location)));
+                        destroyed.extend(place_before(&occurrence.event));
+                    }
                     Some(Err(error)) => drop(unreadable.get_or_insert_with(|| error.to_string())),
                     None => {}
                 },
@@ -109,7 +113,7 @@ impl Work<'_> {
             self.catalog.found(&messages, &records)?;
             self.outcome.packs += 1;
         }
-        Ok(())
+        Ok(self.catalog.destroyed(&destroyed)?)
     }
 
     /// Whether the sealed pack is the one to go by: not a damaged one, while the open one is there that it was made of.
@@ -229,6 +233,14 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Where the octets of a message lay that an event destroys: it was kept before, and nothing but this event says where.
+fn place_before(event: &Event) -> Option<(BlobId, Place)> {
+    match event {
+        Event::Purged(purged) => Some((purged.message.id, (purged.pack, purged.ordinal))),
+        _ => None,
     }
 }
 

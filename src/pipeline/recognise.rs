@@ -158,6 +158,7 @@ mod tests {
                 header: BlobId::of(block),
                 kept: at,
                 by_header: false,
+                is_destroyed: false,
             })),
             deleting: None,
         }

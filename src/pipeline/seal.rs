@@ -100,13 +100,22 @@ impl Holds {
 
 impl Rewriter<'_> {
     /// Rewrites a pack that does not grow any more: published, then known to the catalog, then the old file is removed.
-    /// Left out are records that the catalog does not name, and parts that no message refers to, in this pack or in
-    /// another. Also for one that is sealed already.
+    /// Left out are records that the catalog does not name, messages that are destroyed on signed record, and parts that no
+    /// message refers to, in this pack or in another. Also for one that is sealed already.
     ///
     /// # Errors
     ///
     /// [`Error::Closing`] where `stopped` turned true; nothing is changed then, nor at any other error.
     pub fn seal(&mut self, pack: &PackRow, level: i32, stopped: &AtomicBool) -> Result<Sealed, Error> {
+        let packs = self.holds.catalog.packs()?;
+        for other in self.used.left_by_destroyed(self.holds, pack.number)? {
+            let sealed = packs.iter().find(|row| row.number == other && row.sealed_bytes.is_some());
+            sealed.map(|row| self.rewrite(row, level, stopped)).transpose()?;
+        }
+        self.rewrite(pack, level, stopped)
+    }
+
+    fn rewrite(&mut self, pack: &PackRow, level: i32, stopped: &AtomicBool) -> Result<Sealed, Error> {
         let holds = self.holds;
         // It may have been sealed while this waited for its turn.
         let now = holds.catalog.packs()?.into_iter().find(|row| row.number == pack.number);
@@ -158,7 +167,8 @@ impl Holds {
             store::remove_open(&self.packs(), sealed.pack)?;
         }
         self.catalog.sealed((sealed.pack, sealed.bytes, sealed.records), &parts)?;
-        Ok(store::remove_open(&self.packs(), sealed.pack)?)
+        store::remove_open(&self.packs(), sealed.pack)?;
+        self.look_for_destroyed(sealed.pack)
     }
 }
 
@@ -263,7 +273,8 @@ pub(super) const fn packed(pack: &PackRow) -> Packed {
     }
 }
 
-/// Messages and private records of a pack that the catalog names. Others are left over from a batch that did not come to its end.
+/// Messages and private records of a pack that the catalog names. Others are left over from a batch that did not come to its
+/// end, or destroyed.
 struct Wanted(HashSet<(u64, u32, Option<BlobId>)>);
 
 impl Wanted {

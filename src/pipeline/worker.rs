@@ -14,6 +14,7 @@ pub struct Wake {
     pub scan: Arc<Notify>,
     pub index: Arc<Notify>,
     pub seal: Arc<Notify>,
+    pub purge: Arc<Notify>,
 }
 
 impl Wake {

@@ -153,6 +153,12 @@ impl Packs {
         })
     }
 
+    pub(super) fn let_go(&self, number: u64) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        self.frames.forget_pack(number);
+        self.tables.forget_pack(number);
+    }
+
     fn pack(&self, location: Location) -> Result<Pack, Error> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pack) = held.get(&location.pack) {

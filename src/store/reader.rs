@@ -72,6 +72,12 @@ impl Reader {
         }
     }
 
+    /// Lets go of what is held of a pack: its file, which may have lost its name, and what was unpacked from it. Whoever
+    /// reads from it right now keeps it until the end of that.
+    pub fn let_go(&self, pack: u64) {
+        self.packs.let_go(pack);
+    }
+
     /// The length of an open pack's file, if there is one.
     pub fn length(&self, pack: u64) -> Option<u64> {
         open_path(&self.packs.folder, pack).metadata().ok().map(|metadata| metadata.len())

@@ -74,4 +74,10 @@ impl Recent {
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         frames.retain(|frame| !Arc::ptr_eq(&frame.pack, pack));
     }
+
+    /// Lets go of every file of a pack, old or new.
+    pub(super) fn forget_pack(&self, number: u64) {
+        let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
+        frames.retain(|frame| frame.pack.number() != number);
+    }
 }

@@ -57,6 +57,10 @@ pub fn pack_not_sealed(pack: u64, error: &dyn Display) {
     error!(pack, %error, "a pack could not be sealed; it stays as it is");
 }
 
+pub fn pack_not_purged(pack: u64, error: &dyn Display) {
+    error!(pack, %error, "octets that are destroyed on record are still in a pack; the next start tries again");
+}
+
 pub fn sign_failed(error: &dyn Display) {
     error!(%error, "the journal could not be signed; nothing is deleted at servers until it is");
 }
