@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::mail::{BlobId, Verdict};
+use crate::mail::{BlobId, Timestamp, Verdict};
 use crate::{catalog, index, journal, store};
 
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,8 @@ pub enum Error {
         "part {part} of message {id} is withheld: {}. With --quarantined it is handed out all the same", why(*.verdict)
     )]
     Withheld { id: String, part: u32, verdict: Verdict },
+    #[error("message {id} was destroyed {at} by {by}: {reason}")]
+    Destroyed { id: String, at: Timestamp, by: String, reason: String },
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
     #[error(transparent)]

@@ -13,7 +13,7 @@ pub use error::Error;
 pub use journal::{EntryShown, Head, ProofShown, Proved, ProvenShown, check_message, check_proof, read_key};
 pub use ledger::{LedgerShown, LineShown, SessionShown};
 pub use search::{Hit, Matching, Order, Results, Search, Skipped};
-pub use show::{Access, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
+pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
 pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, ScannerStatus, StageStatus, Stages, Status};
 pub use verify::{Checked, Damage, Depth, Pace, Report};
 
@@ -23,7 +23,7 @@ pub use crate::catalog::MessageRow as Message;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Committed, Told};
+use crate::catalog::{Catalog, Committed, Destroyed, Told};
 use crate::journal::Entry;
 use crate::mail::{BlobIdPrefix, Clock, Event, Occurrence, ParseIdError};
 use crate::store;
@@ -63,11 +63,25 @@ impl Archive {
 
     fn blob(&self, row: &Message) -> Result<store::Blob, Error> {
         let (pack, ordinal) = row.place;
-        let blob = self.reader.open(store::Location { pack, ordinal })?;
+        self.is_there(row)?;
+        let blob = match self.reader.open(store::Location { pack, ordinal }) {
+            // Destroyed since the row was read.
+            Err(store::Error::NoRecord(_)) => return self.is_there(row).and(Err(store::Error::NoRecord(store::Location { pack, ordinal }).into())),
+            opened => opened?,
+        };
         if blob.stored().id != row.message.id {
             return Err(Error::OtherRecord { id: row.message.id, pack, ordinal });
         }
         Ok(blob)
+    }
+
+    fn is_there(&self, row: &Message) -> Result<(), Error> {
+        match self.catalog.destroyed(row.number)? {
+            Some(Destroyed { at, by, reason, .. }) => {
+                Err(Error::Destroyed { id: row.message.id.short(), at, by, reason })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Puts an event about reading or checking on record.

@@ -89,9 +89,13 @@ impl Archive {
             Err(error) => return Err(error.into()),
         };
         let numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
-        let rows = self.catalog.numbered(&numbers)?;
+        let mut rows = self.catalog.numbered(&numbers)?;
+        // Destroyed, and not yet out of the index.
+        let before = rows.len();
+        rows.retain(|row| row.purged.is_none());
+        let total = found.total - (before - rows.len()) as u64;
         let hits = rows.into_iter().map(|row| self.hit(row, &parsed.query)).collect::<Result<_, _>>()?;
-        Ok(Results { total: found.total, hits, skipped: self.skipped()?, notes: parsed.notes })
+        Ok(Results { total, hits, skipped: self.skipped()?, notes: parsed.notes })
     }
 
     /// The numbers of all messages that match, ascending; of an empty query, of all there are.

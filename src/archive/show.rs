@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Archive, Error};
-use crate::catalog::{MessageRow, MetAt, VerdictRow};
+use crate::catalog::{Destroyed, MessageRow, MetAt, VerdictRow};
 use crate::mail::message::{self, Envelope, Mailbox, Message, Part, READ_LIMIT_BYTES};
 use crate::mail::{BlobId, Verdict};
 use crate::store::Blob;
@@ -42,9 +42,22 @@ pub struct Shown {
     pub journal: u64,
     /// What could not be read of it.
     pub problems: Vec<String>,
+    /// Why its octets are not here any more: then nothing is known that only they told.
+    pub destroyed: Option<DestroyedShown>,
 }
 
+/// A person's word that a message be destroyed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DestroyedShown {
+    /// RFC 3339, UTC.
+    pub at: String,
+    pub by: String,
+    pub reason: String,
+    /// The index of its entry in the journal.
+    pub journal: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EnvelopeShown {
     /// RFC 3339, UTC.
     pub date: Option<String>,
@@ -106,6 +119,9 @@ pub enum PartText {
 
 impl Archive {
     pub fn show(&self, row: &MessageRow) -> Result<Shown, Error> {
+        if let Some(destroyed) = self.catalog.destroyed(row.number)? {
+            return self.tombstone(row, destroyed);
+        }
         let octets = self.readable_octets(row)?;
         let message = message::read(&octets);
         let verdicts = self.catalog.verdicts(row.number)?;
@@ -126,6 +142,28 @@ impl Archive {
             scans: verdicts.iter().map(ViewShown::of).collect(),
             journal: row.journal,
             problems: message.problems.iter().map(ToString::to_string).collect(),
+            destroyed: None,
+        })
+    }
+
+    /// What stays of a message that was destroyed.
+    fn tombstone(&self, row: &MessageRow, destroyed: Destroyed) -> Result<Shown, Error> {
+        let Destroyed { at, by, reason, journal } = destroyed;
+        Ok(Shown {
+            id: row.message.id,
+            size_bytes: row.size_bytes,
+            kept: row.kept.to_string(),
+            verdict: row.verdict,
+            envelope: EnvelopeShown::default(),
+            headers: Vec::new(),
+            parts: Vec::new(),
+            enclosed: Vec::new(),
+            recipients: Vec::new(),
+            sightings: self.catalog.met_at(row.number)?.into_iter().map(Met::from).collect(),
+            scans: self.catalog.verdicts(row.number)?.iter().map(ViewShown::of).collect(),
+            journal: row.journal,
+            problems: Vec::new(),
+            destroyed: Some(DestroyedShown { at: at.to_string(), by, reason, journal }),
         })
     }
 

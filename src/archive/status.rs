@@ -4,13 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Error};
-use crate::catalog::{Account, Backlog, LongFailed, PackRow, Rescan, Stage};
+use crate::catalog::{Account, Backlog, LongFailed, PackRow, Purging, Rescan, Stage};
 use crate::mail::{Timestamp, Verdict};
 
 /// How the archive and its owner are.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Status {
+    /// That are here; those that are destroyed are not among them.
     pub messages: u64,
+    /// Messages whose octets were destroyed.
+    pub destroyed: u64,
     /// Octets of all messages, as they were received.
     pub raw_bytes: u64,
     /// Octets of the packs.
@@ -163,6 +166,7 @@ impl Archive {
         let accounts = self.accounts(owner.is_some())?;
         let mut status = Status {
             messages,
+            destroyed: self.catalog.destroyed_count()?,
             raw_bytes,
             stored_bytes: self.catalog.packs()?.iter().map(PackRow::stored_bytes).sum(),
             verdicts: self.catalog.verdict_counts()?,
@@ -239,6 +243,7 @@ impl Archive {
             warnings.extend(account.warnings(self.clock.now()));
         }
         warnings.extend(self.long_failed()?.iter().map(not_fetched));
+        warnings.extend(self.catalog.purging()?.iter().filter_map(not_purged));
         if status.scanner.state == "away" {
             let why = status.scanner.message.as_deref().unwrap_or("no reason given");
             warnings.push(format!("nothing is scanned, and all new mail is withheld: {why}"));
@@ -293,6 +298,12 @@ fn not_fetched(failed: &LongFailed) -> String {
         "account {account}: {lines} {messages} could not be fetched for more than {LONG_FAILED_DAYS} days; \
          `poplar ledger {account} --fate {fate}` names {them}"
     )
+}
+
+/// What people think is destroyed.
+fn not_purged(noted: &Purging) -> Option<String> {
+    let why = noted.error.as_ref()?;
+    Some(format!("mail that is destroyed on record is still in pack {}, and the next start tries again: {why}", noted.pack))
 }
 
 /// Work that nobody does.

@@ -11,6 +11,7 @@ mod journal;
 mod ledger;
 mod outcome;
 mod plan;
+mod quarantine;
 mod rebuild;
 mod rescan;
 mod restore;
@@ -87,6 +88,9 @@ enum Verb {
     Rescan(rescan::Rescan),
     /// Gives messages that could not be scanned or indexed another try
     Requeue(rescan::Requeue),
+    /// What is sealed off because something was found in it
+    #[command(subcommand)]
+    Quarantine(quarantine::Quarantine),
     /// Checks everything against everything
     Verify(verify::Verify),
     /// What happened, and the proofs of it
@@ -162,6 +166,7 @@ pub fn main() -> ExitCode {
         Verb::Status => status::run(&context),
         Verb::Ledger(ledger) => ledger.run(&context),
         Verb::Plan(plan) => plan.run(&context),
+        Verb::Quarantine(quarantine) => quarantine.run(&context),
         Verb::Verify(verify) => verify.run(&context),
         Verb::Journal(journal) => journal.run(&context),
         Verb::Rescan(rescan) => rescan.run(&context),

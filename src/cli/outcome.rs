@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::screen::{messages_wait, tame_lines};
 use crate::daemon::fetch::Left;
-use crate::daemon::{self, account, backup, owner, sign_in};
+use crate::daemon::{self, account, backup, owner, purge, sign_in};
 use crate::{archive, config};
 
 /// The exit status of the program.
@@ -68,6 +68,7 @@ fn code_of(error: &anyhow::Error) -> Code {
         || error.is::<config::SecretError>()
         || error.is::<config::EditError>()
         || error.is::<backup::Refused>()
+        || error.is::<purge::Refused>()
         || error.downcast_ref().is_some_and(sign_in::Error::is_usage)
     {
         return Code::Usage;

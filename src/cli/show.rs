@@ -66,7 +66,11 @@ impl Show {
             _ => {
                 drop(stdout);
                 let shown = archive.show(&row)?;
-                if context.json { print_json(&shown)? } else { print(&told(&shown, &text(&archive, &row, access)?))? }
+                match (context.json, &shown.destroyed) {
+                    (true, _) => print_json(&shown)?,
+                    (false, Some(_)) => print(&told(&shown, ""))?,
+                    (false, None) => print(&told(&shown, &text(&archive, &row, access)?))?,
+                }
             }
         }
         Ok(Code::Well)
@@ -108,6 +112,10 @@ fn told(shown: &Shown, text: &str) -> String {
         paint.dim("kept"),
         format!("{}, {}, journal entry {}", minute(&shown.kept), size(shown.size_bytes), shown.journal),
     ]);
+    if let Some(destroyed) = &shown.destroyed {
+        let (by, reason) = (tame(&destroyed.by), tame(&destroyed.reason));
+        rows.push(vec![paint.dim("destroyed"), format!("{} by {by}: {reason}", minute(&destroyed.at))]);
+    }
     for met in &shown.sightings {
         let gone = met.gone.as_ref().map(|at| format!(", deleted at the server {}", minute(at))).unwrap_or_default();
         let uidl = short(&tame(&met.uidl), 60);
@@ -117,8 +125,10 @@ fn told(shown: &Shown, text: &str) -> String {
         rows.push(vec![paint.dim("unread"), shown.problems.join(", ")]);
     }
     let mut page = table(&rows);
-    page.push('\n');
-    page.push_str(text);
+    if !text.is_empty() {
+        page.push('\n');
+        page.push_str(text);
+    }
     if shown.parts.len() > 1 || shown.parts.iter().any(|part| part.attachment) {
         page.push('\n');
         page.push_str(&parts(shown, paint));

@@ -14,6 +14,7 @@ pub mod owner;
 pub mod plan;
 mod polling;
 pub mod pop3_server;
+pub mod purge;
 pub mod rebuild;
 pub mod requests;
 pub mod rescan;

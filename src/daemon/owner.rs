@@ -21,7 +21,7 @@ use crate::journal::{self, Log, Signer};
 use crate::mail::{AccountId, Clock, Event};
 use crate::net::clamd::{Address, ParseAddressError, Pool};
 use crate::pipeline::{
-    self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Scanner, ScannerState, Scanning, Sealing,
+    self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Purging, Scanner, ScannerState, Scanning, Sealing,
     Signing, Turns, Wake,
 };
 use crate::{net, store, telemetry};
@@ -181,6 +181,7 @@ impl Owner {
             shutdown,
         };
         owner.workers.spawn(watching);
+        owner.start_purging()?;
         if options.stages == Stages::All {
             owner.start_scanning(config, options)?;
             owner.start_sealing();
@@ -223,6 +224,13 @@ impl Owner {
         let stage = Scrub::new(self.holds.clone(), self.door.keeper.clone(), config.verify.clone());
         let hint = Arc::default();
         self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
+    }
+
+    fn start_purging(&mut self) -> Result<(), Error> {
+        let stage = Purging::new(self.holds.clone(), self.door.keeper.clone()).map_err(unopened)?;
+        let hint = self.holds.wake.purge.clone();
+        self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
+        Ok(())
     }
 
     fn start_sealing(&mut self) {

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::fetch::{self, Context};
 use super::owner::{self, Options, Owner, Stages, WatchedScanner};
-use super::{account, import, rescan, seal};
+use super::{account, import, purge, rescan, seal};
 use crate::catalog::{self, Asked, Catalog, Request};
 use crate::config::{Account, Config};
 use crate::mail::{Clock, Timestamp};
@@ -26,6 +26,7 @@ pub(super) enum Ask {
     Import { account: String, paths: Vec<PathBuf>, wait_ms: u64 },
     Seal(seal::Job),
     Again(rescan::Job),
+    Purge(purge::Job),
     Account(account::Job),
 }
 
@@ -41,6 +42,7 @@ impl Ask {
             Self::Seal(_) => "seal",
             Self::Again(rescan::Job::Rescan { .. }) => "rescan",
             Self::Again(rescan::Job::Requeue { .. }) => "requeue",
+            Self::Purge(_) => "purge",
             Self::Account(_) => "account",
         }
     }
@@ -334,6 +336,10 @@ impl Server {
             }
             Ask::Again(job) => {
                 let outcome = self.context.again(&job, self.stop.clone()).await?;
+                Ok(serde_json::to_string(&outcome)?)
+            }
+            Ask::Purge(job) => {
+                let outcome = self.context.purge(job, &progress, self.stop.clone()).await?;
                 Ok(serde_json::to_string(&outcome)?)
             }
             Ask::Account(job) => {

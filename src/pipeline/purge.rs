@@ -88,9 +88,12 @@ pub struct Purging {
 }
 
 impl Purging {
-    /// What failed before is tried again.
+    /// What failed before is tried again. A catalog that was made anew notes every pack that ever had to be purged.
     pub fn new(holds: Holds, keeper: Keeper) -> Result<Self, Error> {
         holds.catalog.retry_purging()?;
+        for noted in holds.catalog.purging()? {
+            holds.look_for_destroyed(noted.pack)?;
+        }
         Ok(Self { holds, keeper })
     }
 

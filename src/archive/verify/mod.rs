@@ -120,8 +120,9 @@ impl Archive {
     }
 
     fn check_index(&self, depth: Depth, report: &mut Report) {
-        // Asked before and after, since the owner may be indexing.
+        // Asked before and after, since the owner may be indexing, or taking out what is destroyed.
         let before = report.readable(self.catalog.indexed_count());
+        let most_before = report.readable(self.catalog.indexable_count());
         let index = match Index::open(&self.folder.join("index")) {
             Ok(index) => index,
             Err(index::Error::Missing { .. }) if before == Some(0) => return,
@@ -131,12 +132,13 @@ impl Archive {
             return;
         }
         let counted = index.reader().and_then(|reader| reader.count());
-        let after = report.readable(self.catalog.totals());
+        let before = before.min(report.readable(self.catalog.indexed_count()));
+        let most = report.readable(self.catalog.indexable_count()).max(most_before);
         match counted {
             Ok(count) => {
                 report.checked.indexed = count;
-                if let (Some(before), Some((messages, _))) = (before, after)
-                    && !(before..=messages).contains(&count)
+                if let (Some(before), Some(most)) = (before, most)
+                    && !(before..=most).contains(&count)
                 {
                     report.found("index", format!("holds {count} messages, the catalog says {before}"));
                 }

@@ -5,7 +5,7 @@ use crate::archive::Archive;
 use crate::catalog::{PackRow, PackedMessage};
 use crate::journal::{self, Commitment, LogReader};
 use crate::mail::{BlobId, Event, Nonce, event};
-use crate::store::{self, Blob, Extent, Location, Packed, RecordKind, WalkedRecord};
+use crate::store::{self, Blob, Extent, Location, Packed, RecordKind, Stored, WalkedRecord};
 
 impl Archive {
     /// A pack's file, every frame and record in it, and that it holds what catalog and journal say.
@@ -30,7 +30,9 @@ impl Archive {
         }
         let mut expected = self.expected(pack, log, report);
         let walked = self.reader.walk(packed(pack), &mut |record| {
-            expected.meet(&record, &object, report);
+            if !expected.is_about_to_go(&record, self) {
+                expected.meet(&record, &object, report);
+            }
             pace.hashed(record.stored.size_bytes);
         });
         if let Err(error) = walked {
@@ -46,9 +48,14 @@ impl Archive {
             let said = report.readable(self.catalog.message(&kept.message.id)).flatten();
             check_kept(index, &kept, said.map(|row| (row.journal, row.message.nonce)), report);
         }
-        report.messages_known += expected.kept.len() as u64;
+        report.messages_known += (expected.kept.len() + expected.destroyed.len()) as u64;
         report.messages_kept += expected.kept_entries;
+        expected.messages.retain(|_, message| !self.is_destroyed(&message.id));
         expected.missed(&object, report);
+    }
+
+    fn is_destroyed(&self, id: &BlobId) -> bool {
+        self.catalog.message(id).is_ok_and(|row| row.is_some_and(|row| row.purged.is_some()))
     }
 
     fn length_problem(&self, pack: &PackRow) -> Option<String> {
@@ -94,7 +101,15 @@ impl Archive {
     fn expected(&self, pack: &PackRow, log: Option<&LogReader>, report: &mut Report) -> Expected {
         let mut messages = report.readable(self.catalog.in_pack(pack.number)).unwrap_or_default();
         let mut entries = report.readable(self.catalog.entries_in_pack(pack.number)).unwrap_or_default();
-        messages.retain(|message| message.ordinal < pack.records);
+        // In this order: of what is noted no more when the file is opened, it holds nothing any more.
+        let destroyed = report.readable(self.catalog.destroyed_in(pack.number)).unwrap_or_default();
+        let noted = report.readable(self.catalog.purging()).unwrap_or_default();
+        let destroyed: BTreeMap<u32, BlobId> = destroyed
+            .iter()
+            .filter(|record| record.may_go && record.ordinal < pack.records)
+            .map(|record| (record.ordinal, record.id))
+            .collect();
+        messages.retain(|message| message.ordinal < pack.records && !destroyed.contains_key(&message.ordinal));
         entries.retain(|entry| entry.ordinal < pack.records);
         let indices: Vec<u64> = entries.iter().map(|entry| entry.index).collect();
         let mut commitments = self.commitments(&indices, log, report);
@@ -107,6 +122,8 @@ impl Archive {
         Expected {
             messages: messages.into_iter().map(|message| (message.ordinal, message)).collect(),
             kept,
+            destroyed,
+            is_noted: noted.iter().any(|noted| noted.pack == pack.number),
             entries,
             long: Vec::new(),
             elsewhere: Vec::new(),
@@ -152,6 +169,9 @@ struct Expected {
     messages: BTreeMap<u32, PackedMessage>,
     /// The same messages by their ids, for the entries that say they were kept.
     kept: HashMap<BlobId, PackedMessage>,
+    /// Those whose octets may be destroyed; and whether they may be there still, because that goes on.
+    destroyed: BTreeMap<u32, BlobId>,
+    is_noted: bool,
     /// Indices, and what their leaves commit to, by the ordinals of the records.
     entries: BTreeMap<u32, (u64, Option<Commitment>)>,
     /// Entries whose records are longer than a frame, to be read once more.
@@ -173,6 +193,15 @@ impl Expected {
         }
     }
 
+    /// A message that is destroyed on record while its pack is still to be written anew, or is being. What it needs of other
+    /// packs may be gone already.
+    fn is_about_to_go(&self, record: &WalkedRecord<'_>, archive: &Archive) -> bool {
+        let Stored { kind, id, location, .. } = record.stored;
+        let is_known = self.destroyed.contains_key(&location.ordinal);
+        kind == RecordKind::Message
+            && ((is_known && self.is_noted) || (!is_known && !record.intact && archive.is_destroyed(&id)))
+    }
+
     fn meet(&mut self, record: &WalkedRecord<'_>, pack: &str, report: &mut Report) {
         let stored = &record.stored;
         let ordinal = stored.location.ordinal;
@@ -186,6 +215,10 @@ impl Expected {
         match stored.kind {
             RecordKind::Message => {
                 report.checked.messages += 1;
+                if self.destroyed.get(&ordinal) == Some(&stored.id) {
+                    let problem = format!("was destroyed, and record {ordinal} of {pack} has its octets still");
+                    return report.found(&format!("message {}", stored.id), problem);
+                }
                 match self.messages.remove(&ordinal) {
                     Some(message) if message.id != stored.id => {
                         let problem = format!("record {ordinal} of {pack} is {}", stored.id);
