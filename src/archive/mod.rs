@@ -66,7 +66,9 @@ impl Archive {
         self.is_there(row)?;
         let blob = match self.reader.open(store::Location { pack, ordinal }) {
             // Destroyed since the row was read.
-            Err(store::Error::NoRecord(_)) => return self.is_there(row).and(Err(store::Error::NoRecord(store::Location { pack, ordinal }).into())),
+            Err(store::Error::NoRecord(_)) => {
+                return self.is_there(row).and(Err(store::Error::NoRecord(store::Location { pack, ordinal }).into()));
+            }
             opened => opened?,
         };
         if blob.stored().id != row.message.id {

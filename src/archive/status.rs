@@ -303,7 +303,10 @@ fn not_fetched(failed: &LongFailed) -> String {
 /// What people think is destroyed.
 fn not_purged(noted: &Purging) -> Option<String> {
     let why = noted.error.as_ref()?;
-    Some(format!("mail that is destroyed on record is still in pack {}, and the next start tries again: {why}", noted.pack))
+    Some(format!(
+        "mail that is destroyed on record is still in pack {}, and the next start tries again: {why}",
+        noted.pack
+    ))
 }
 
 /// Work that nobody does.

@@ -103,9 +103,7 @@ impl Catalog {
 
     /// A pack holds octets of destroyed messages.
     pub fn note_purging(&self, pack: u64) -> Result<(), Error> {
-        self.connection()
-            .prepare_cached("INSERT OR IGNORE INTO purging (pack) VALUES (?1)")?
-            .execute(params![pack])?;
+        self.connection().prepare_cached("INSERT OR IGNORE INTO purging (pack) VALUES (?1)")?.execute(params![pack])?;
         Ok(())
     }
 

@@ -28,7 +28,11 @@ fn told(status: &Status) -> String {
                 messages(status.messages),
                 size(status.raw_bytes),
                 size(status.stored_bytes),
-                if status.destroyed > 0 { format!("; {} destroyed", messages(status.destroyed)) } else { String::new() }
+                if status.destroyed > 0 {
+                    format!("; {} destroyed", messages(status.destroyed))
+                } else {
+                    String::new()
+                }
             ),
         ],
         vec![paint.dim("daemon"), status.owner.map_or("not running".to_owned(), |pid| format!("process {pid}"))],

@@ -21,8 +21,8 @@ use crate::journal::{self, Log, Signer};
 use crate::mail::{AccountId, Clock, Event};
 use crate::net::clamd::{Address, ParseAddressError, Pool};
 use crate::pipeline::{
-    self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Purging, Scanner, ScannerState, Scanning, Sealing,
-    Signing, Turns, Wake,
+    self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Purging, Scanner, ScannerState, Scanning,
+    Sealing, Signing, Turns, Wake,
 };
 use crate::{net, store, telemetry};
 

@@ -115,7 +115,9 @@ fn resolve(config: &Config, wanted: Wanted) -> anyhow::Result<Job> {
     }
     let rows = match (items.first(), rows.into_iter().next()) {
         (_, Some(row)) => vec![found_in(&catalog, row)?],
-        (Some(item), None) if item.state == ItemState::Released => return Err(Refused::Released(item.blob.short()).into()),
+        (Some(item), None) if item.state == ItemState::Released => {
+            return Err(Refused::Released(item.blob.short()).into());
+        }
         (Some(item), None) => chosen(&item.blob, catalog.numbered(&catalog.occurrences(item.number)?)?, all_messages)?,
         (None, None) => return Err(archive::Error::NoMessage(id).into()),
     };
@@ -191,8 +193,10 @@ impl Context {
             let stopped = *stop.borrow();
             let packs_done = noted.iter().all(|noted| noted.error.is_some());
             if (packs_done && (!waiting || trouble > INDEX_WAIT)) || stopped {
-                outcome.failed =
-                    noted.iter().filter_map(|noted| Some(Failed { pack: noted.pack, error: noted.error.clone()? })).collect();
+                outcome.failed = noted
+                    .iter()
+                    .filter_map(|noted| Some(Failed { pack: noted.pack, error: noted.error.clone()? }))
+                    .collect();
                 outcome.index = why;
                 outcome.interrupted = stopped && (!packs_done || waiting);
                 return Ok(outcome);

@@ -114,7 +114,12 @@ impl Shared {
         if row.purged.is_some() {
             writer.remove(row.message.id);
             let summary = Summary::default();
-            return Ok(Indexed { number: row.number, summary, is_collected: self.holds.catalog.is_collected(row.number)?, is_destroyed: true });
+            return Ok(Indexed {
+                number: row.number,
+                summary,
+                is_collected: self.holds.catalog.is_collected(row.number)?,
+                is_destroyed: true,
+            });
         }
         let blob = self.holds.reader.open(location(row.place))?;
         let octets = match row.size_bytes > READ_LIMIT_BYTES as u64 {

@@ -45,7 +45,8 @@ impl PartsUsed {
         for (other, ordinals) in parts {
             // What is there no more went before a crash.
             let there = holds.catalog.parts_in_pack(other)?;
-            let there: Vec<u32> = there.into_iter().map(|(ordinal, _)| ordinal).filter(|part| ordinals.contains(part)).collect();
+            let there: Vec<u32> =
+                there.into_iter().map(|(ordinal, _)| ordinal).filter(|part| ordinals.contains(part)).collect();
             if there.is_empty() || holds.catalog.purging()?.iter().any(|noted| noted.pack == other) {
                 continue;
             }

@@ -28,7 +28,7 @@ fn the_schemas_are_those_of_the_program() {
 /// What outsiders rely on may grow and must not shrink.
 #[test]
 fn what_was_promised_is_always_there() {
-    const PROMISED: [(&str, &str, &str); 29] = [
+    const PROMISED: [(&str, &str, &str); 30] = [
         ("backup", "", "messages entries checkpoint packs unchanged linked copied copied_bytes catalog_bytes damage"),
         ("backup", "damage", "object problem"),
         ("journal check", "", "origin index size leaf message"),
@@ -38,6 +38,7 @@ fn what_was_promised_is_always_there() {
         ("ledger", "lines", "uidl ordinal listed_bytes fate seen at reason attempts id deleting delete_reason gone"),
         ("ledger", "sessions", "listed known kept duplicates oversize failed deferred vanished deleted adds_up error"),
         ("plan", "", "account listed known fetch fetch_bytes delete delete_later leave"),
+        ("quarantine purge", "", "destroyed destroyed_before failed index interrupted"),
         ("rebuild", "", "packs entries adopted messages indexed damage interrupted"),
         ("rebuild", "damage", "object problem"),
         ("seal", "", "packs messages recipes raw_bytes before_bytes after_bytes failed interrupted"),
@@ -54,9 +55,9 @@ fn what_was_promised_is_always_there() {
         ("search", "", "total hits skipped"),
         ("search", "hits", "id date from to subject accounts size_bytes verdict attachments snippet"),
         ("search", "skipped", "unindexed unextracted"),
-        ("show", "", "headers parts sightings journal"),
+        ("show", "", "headers parts sightings journal destroyed"),
         ("show", "parts", "verdict"),
-        ("status", "", "messages raw_bytes stored_bytes accounts stages scanner warnings"),
+        ("status", "", "messages destroyed raw_bytes stored_bytes accounts stages scanner warnings"),
         ("status", "accounts", "account last_poll last_error next_poll listed kept"),
         ("status", "stages.scan", "waiting stuck"),
         ("status", "stages.index", "waiting stuck"),
@@ -99,6 +100,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<archive::ProofShown>("journal prove"),
         of::<archive::LedgerShown>("ledger"),
         of::<daemon::plan::Forecast>("plan"),
+        of::<daemon::purge::Outcome>("quarantine purge"),
         of::<daemon::rebuild::Outcome>("rebuild"),
         of::<daemon::restore::Outcome>("restore"),
         of::<daemon::seal::Outcome>("seal"),

@@ -28,7 +28,11 @@ pub(super) fn run(arguments: Args, context: &Context) -> anyhow::Result<Code> {
     let outcome = runtime()?
         .block_on(async { purge::purge(&config, wanted, context.clock.clone(), progress, interrupted()).await })?;
     drop(bar);
-    if context.json { print_json(&outcome)? } else { print(&told(&outcome))? }
+    if context.json {
+        print_json(&outcome)?
+    } else {
+        print(&told(&outcome))?
+    }
     Ok(complain_of(&outcome))
 }
 

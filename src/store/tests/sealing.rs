@@ -342,3 +342,18 @@ pub(super) fn flip(path: &Path, at: usize, bit: u8) {
     octets[at] ^= 1 << bit;
     fs::write(path, octets).unwrap();
 }
+
+#[test]
+fn a_pack_that_nothing_is_left_of_is_whole_and_keeps_its_ordinals() {
+    let mut bench = Bench::new();
+    let kept = bench.append(&[message(b"one"), message(&mail(1, &noise(200_000, 7)))]);
+    bench.sealed(1);
+    let empty = bench.seal_with(&Packed::Sealed(1), &|_| false, &|_| None).unwrap();
+    assert_eq!((empty.messages, empty.parts.len(), empty.records, empty.dropped), (0, 0, 3, 3));
+    check_sealed(&bench.packs(), 1).unwrap();
+    let reader = Reader::new(&bench.packs());
+    assert!(matches!(reader.open(kept[0].location()), Err(Error::NoRecord(_))));
+    let (met, ended) = bench.walk(&Packed::Sealed(1));
+    assert_eq!(met, []);
+    ended.unwrap();
+}

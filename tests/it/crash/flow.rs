@@ -28,8 +28,8 @@ pub(crate) struct Flow {
     pub(crate) holds: fn(&Lab),
 }
 
-pub(crate) const FLOWS: [&Flow; 9] =
-    [&KEEP_ONLY, &KEEP_MORE, &DELETE, &FETCH, &IMPORT, &JOURNAL, &SEAL, &COMPACTION, &REBUILD];
+pub(crate) const FLOWS: [&Flow; 10] =
+    [&KEEP_ONLY, &KEEP_MORE, &DELETE, &FETCH, &IMPORT, &JOURNAL, &SEAL, &COMPACTION, &PURGE, &REBUILD];
 
 pub(crate) const KEEP_ONLY: Flow = Flow {
     name: "fetch into a new archive",
@@ -105,6 +105,16 @@ pub(crate) const COMPACTION: Flow = Flow {
     },
     command: |_| words(&["seal", "--rewrite"]),
     ..SEAL
+};
+/// One message in a sealed pack, with an attachment that nobody else needs any more in another sealed pack; and one in the
+/// pack that grows.
+pub(crate) const PURGE: Flow = Flow {
+    name: "purge",
+    before: ground::find_something,
+    command: |_| words(&["quarantine", "purge", &ground::found().to_string(), "--reason", "drill", "--all-messages"]),
+    facts: ground::purged_facts,
+    holds: any_owner_mends,
+    ..KEEP_ONLY
 };
 /// Neither catalog nor index are there any more, and the last mail is under no checkpoint.
 pub(crate) const REBUILD: Flow = Flow {

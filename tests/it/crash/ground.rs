@@ -10,6 +10,8 @@ use poplar::mail::{AccountId, BlobId, Event, Occurrence, Timestamp};
 use poplar::store::{self, Append, Extent, Location, Packed, Reader, RecordKind, Writer};
 
 use super::lab::Lab;
+use super::state::rows;
+use crate::support::quarantine::seal_off;
 
 /// The journal's checkpoint; `None` as long as there is none.
 pub(crate) fn signed(archive: &Path) -> Option<Checkpoint> {
@@ -110,4 +112,44 @@ pub(crate) fn let_entries_wait(lab: &Lab, count: usize) {
     };
     let told: Vec<Told> = (0..count).map(told).collect();
     Catalog::open(lab.archive()).unwrap().commit(&[], &told).unwrap();
+}
+
+/// What [`find_something`] has found in three messages.
+pub(crate) fn found() -> BlobId {
+    BlobId::of(b"what was found")
+}
+
+/// Messages with something in them: in pack 1, which has their attachment and is destroyed already; in pack 2; and in the
+/// pack that grows.
+pub(crate) fn find_something(lab: &Lab) {
+    for account in ["home", "office"] {
+        (0..2).for_each(|_| drop(lab.must(&["fetch", account, "--wait", "0s"], &[75])));
+        lab.must(&["seal"], &[0]);
+    }
+    lab.must(&["import", "--wait", "0s", &lab.mail_folder().join("a.eml").display().to_string()], &[75]);
+    let named = |subject: &str| {
+        let query = format!("SELECT lower(hex(id)) FROM message WHERE subject = '{subject}'");
+        rows(lab.archive(), &query)[0].parse::<BlobId>().unwrap()
+    };
+    let messages = ["plan, once more", "plan", "old letter"].map(named);
+    seal_off(lab.archive(), found(), &messages);
+    lab.must(&["quarantine", "purge", &messages[0].to_string(), "--reason", "drill"], &[0]);
+}
+
+/// All messages and parts that are in packs, and that nothing is left to destroy.
+pub(crate) fn purged_facts(lab: &Lab) -> Vec<String> {
+    let folder = lab.archive().join("packs");
+    let mut facts = rows(lab.archive(), "SELECT 'purging', pack, error FROM purging");
+    for pack in Catalog::open(lab.archive()).unwrap().packs().unwrap() {
+        let packed = match pack.sealed_bytes {
+            Some(_) => Packed::Sealed(pack.number),
+            None => Packed::Open(extent(&pack)),
+        };
+        let mut list = |stored: &store::Stored, _: Option<&[u8]>| match stored.kind {
+            RecordKind::Private => {}
+            kind => facts.push(format!("{kind:?} {}", stored.id)),
+        };
+        Reader::new(&folder).list(&packed, &mut list).unwrap();
+    }
+    facts
 }

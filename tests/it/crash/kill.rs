@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use super::flow::{
-    COMPACTION, DELETE, FETCH, FLOWS, Flow, IMPORT, JOURNAL, KEEP_MORE, KEEP_ONLY, REBUILD, SEAL, compare,
+    COMPACTION, DELETE, FETCH, FLOWS, Flow, IMPORT, JOURNAL, KEEP_MORE, KEEP_ONLY, PURGE, REBUILD, SEAL, compare,
 };
 use super::ground;
 use super::lab::said;
@@ -92,6 +92,17 @@ const SEALING: [Place; 8] = [
     ("unlink,unlinkat", None),
 ];
 
+const PURGING: [Place; 8] = [
+    ("pwrite64", Some("packs/00000001.pack.tmp")),
+    ("pwrite64", Some("packs/00000002.pack.tmp")),
+    ("pwrite64", Some("catalog.db-wal")),
+    ("fdatasync", None),
+    ("fsync", None),
+    ("rename,renameat,renameat2,link,linkat", None),
+    ("rename,renameat,renameat2,link,linkat", Some("index/meta.json")),
+    ("unlink,unlinkat", None),
+];
+
 const REBUILDING: [Place; 9] = [
     ("write,pwrite64,writev,pwritev", None),
     ("pwrite64", Some("rebuild/catalog.db-wal")),
@@ -116,7 +127,7 @@ struct Drill {
     least_of_all: u32,
 }
 
-const DRILLS: [Drill; 9] = [
+const DRILLS: [Drill; 10] = [
     Drill { flow: &KEEP_ONLY, places: &PLACES, all_places: &PLACES, growth: 2, least: 30, least_of_all: 250 },
     Drill { flow: &KEEP_MORE, places: &PLACES, all_places: &PLACES, growth: 2, least: 20, least_of_all: 140 },
     Drill { flow: &DELETE, places: &PLACES, all_places: &PLACES, growth: 2, least: 20, least_of_all: 100 },
@@ -125,6 +136,7 @@ const DRILLS: [Drill; 9] = [
     Drill { flow: &JOURNAL, places: &SIGNING, all_places: &SIGNING, growth: 2, least: 20, least_of_all: 100 },
     Drill { flow: &SEAL, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 70 },
     Drill { flow: &COMPACTION, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 70 },
+    Drill { flow: &PURGE, places: &PURGING, all_places: &PURGING, growth: 3, least: 15, least_of_all: 50 },
     Drill { flow: &REBUILD, places: &REBUILDING, all_places: &REBUILDING, growth: 6, least: 20, least_of_all: 100 },
 ];
 
@@ -196,6 +208,11 @@ fn a_sealing_killed_anywhere_loses_and_doubles_nothing() {
 #[test]
 fn a_compaction_killed_anywhere_loses_and_doubles_nothing() {
     drill(COMPACTION.name);
+}
+
+#[test]
+fn a_purge_killed_anywhere_is_not_begun_or_is_finished_by_the_next() {
+    drill(PURGE.name);
 }
 
 #[test]

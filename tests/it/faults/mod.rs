@@ -4,6 +4,7 @@
 mod broken_lines;
 mod cuts;
 mod deletions;
+mod destroyed;
 mod dialogs;
 mod kills;
 mod listings;

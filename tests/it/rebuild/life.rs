@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use poplar::catalog::{Catalog, Committed, Told};
+use poplar::catalog::{Catalog, Committed, PackRow, Told};
 use poplar::journal::{self, Entry, Log, Signer};
 use poplar::mail::event::{Kept, MessageRef, Sighted, Sighting};
 use poplar::mail::{AccountId, BlobId, Clock, Event, Nonce, Occurrence, Timestamp};
 use poplar::pipeline::{self, Holds, Progress, Rebuild, Signing, Wake};
-use poplar::store::{self, Append, Extent, Incoming, Received, Writer};
+use poplar::store::{self, Append, Extent, Incoming, Location, Received, Writer};
 use tempfile::TempDir;
 
 const MEMORY_BYTES: usize = 1 << 20;
@@ -96,6 +96,35 @@ impl Life {
         self.writer.close_pack();
         for pack in self.catalog().packs().unwrap().iter().filter(|pack| pack.sealed_bytes.is_none()) {
             self.holds.rewriter().seal(pack, 3, &AtomicBool::new(false)).unwrap();
+        }
+    }
+
+    /// Writes all packs anew that hold octets of messages that are destroyed on record.
+    pub(super) fn finish_purging(&mut self) {
+        self.sign();
+        self.writer.close_pack();
+        let packs = self.catalog().packs().unwrap();
+        for noted in self.catalog().purging().unwrap() {
+            let row = packs.iter().find(|row| row.number == noted.pack).unwrap();
+            self.holds.rewriter().seal(row, 3, &AtomicBool::new(false)).unwrap();
+        }
+        assert_eq!(self.catalog().purging().unwrap(), []);
+        let destroyed = |pack: &PackRow| self.catalog().destroyed_in(pack.number).unwrap();
+        for (pack, record) in
+            packs.iter().flat_map(|pack| destroyed(pack).into_iter().map(|record| (pack.number, record)))
+        {
+            let there = self.holds.reader.open(Location { pack, ordinal: record.ordinal });
+            assert!(matches!(there, Err(store::Error::NoRecord(_))), "{there:?}");
+        }
+    }
+
+    /// Every message that is not destroyed can be read.
+    pub(super) fn assert_holds_what_it_knows(&self) {
+        for row in self.catalog().numbered(&(1..100).collect::<Vec<_>>()).unwrap() {
+            let (pack, ordinal) = row.place;
+            if row.purged.is_none() {
+                self.holds.reader.prove(Location { pack, ordinal }, row.message.id).unwrap();
+            }
         }
     }
 

@@ -23,6 +23,7 @@ enum Happening {
     Decided { part: u8, signature: u8, is_release: bool },
     Read { message: u8, is_export: bool },
     Rescanned { set: u8 },
+    Purged { message: u8, is_finished: bool },
     Deleting { message: u8, account: u8, line: Line },
     Changed { account: u8, how: Change },
     Verified { damage: bool },
@@ -87,6 +88,8 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(part, signature, is_release)| Happening::Decided { part, signature, is_release }),
         1 => (0..6_u8, any::<bool>()).prop_map(|(message, is_export)| Happening::Read { message, is_export }),
         1 => (0..2_u8).prop_map(|set| Happening::Rescanned { set }),
+        2 => (0..6_u8, any::<bool>())
+            .prop_map(|(message, is_finished)| Happening::Purged { message, is_finished }),
         3 => (0..6_u8, 0..2_u8, line()).prop_map(|(message, account, line)| Happening::Deleting { message, account, line }),
         3 => (0..2_u8, change_of_account()).prop_map(|(account, how)| Happening::Changed { account, how }),
         1 => any::<bool>().prop_map(|damage| Happening::Verified { damage }),
@@ -105,6 +108,7 @@ proptest! {
         let mut life = born();
         happenings.iter().for_each(|happening| happen(&mut life, happening));
         life.sign();
+        life.assert_holds_what_it_knows();
         let (anew, outcome) = life.rebuilt();
         prop_assert_eq!(outcome.damage, vec![]);
         prop_assert_eq!(outcome.adopted, 0);
@@ -125,6 +129,7 @@ fn happen(life: &mut Life, happening: &Happening) {
     let event = match happening {
         Happening::Signed => return life.sign(),
         Happening::Sealed => return life.seal(),
+        Happening::Purged { message, is_finished } => return purge(life, *message, *is_finished),
         Happening::Arrives { message, account, line } => {
             return life.arrive(&octets(*message), sighting(*account, line));
         }
@@ -186,6 +191,17 @@ fn happen(life: &mut Life, happening: &Happening) {
         Happening::Stopped => Event::Stopped { version: "2".to_owned() },
     };
     life.tell(event);
+}
+
+/// On record; and then also in the packs. What is not here, nobody can destroy.
+fn purge(life: &mut Life, message: u8, is_finished: bool) {
+    let (reason, by) = ("for good".to_owned(), "ana".to_owned());
+    let row = life.catalog().message(&BlobId::of(&octets(message))).unwrap();
+    let (pack, ordinal) = row.map_or((1, 0), |row| row.place);
+    life.tell(Event::Purged(Purged { message: named(life, message), pack, ordinal, reason, by }));
+    if is_finished {
+        life.finish_purging();
+    }
 }
 
 fn decided(part: u8, signature: u8, is_release: bool) -> Event {
@@ -282,6 +298,7 @@ fn eventful() -> Life {
     let missed = vec![(Line { uidl: 9, ..line }, Fate::Oversize)];
     let polled = Happening::Polled { account: 1, missed, gone: vec![line], absent: vec![], error: true, listed: 7 };
     happen(&mut life, &polled);
+    purge(&mut life, 2, false);
     life.sign();
     life.seal();
     life
@@ -328,7 +345,7 @@ const NO_FACTS: [(&str, &[&str]); 2] = [
 
 fn facts(catalog: &Path) -> Vec<(String, String)> {
     let connection = Connection::open(catalog).unwrap();
-    let tables = ["archive", "account", "message", "sighting", "session", "verdict", "entry", "part"];
+    let tables = ["archive", "account", "message", "sighting", "session", "verdict", "purge", "entry", "part"];
     let columns = tables.iter().flat_map(|table| {
         let mut statement = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
         let columns: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -357,6 +374,8 @@ fn change(catalog: &Path, table: &str, column: &str) {
         "key"
     } else if table == "part" {
         "id"
+    } else if table == "purge" {
+        "message"
     } else {
         "number"
     };

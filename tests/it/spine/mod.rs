@@ -14,6 +14,7 @@ mod frames;
 mod import;
 mod ledger;
 mod multidrop;
+mod purge;
 mod readers;
 mod reading;
 mod rescan;

@@ -8,4 +8,5 @@ pub(crate) mod kerberos;
 pub(crate) mod maildrop;
 pub(crate) mod poplar;
 pub(crate) mod scene;
+pub(crate) mod quarantine;
 pub(crate) mod token_server;
