@@ -22,7 +22,12 @@ impl Writer {
             .num_merge_threads(1)
             .memory_budget_per_thread(heap_bytes)
             .build();
-        let inner = guarded(&index.folder, || index.inner.writer_with_options(options))?;
+        let inner = guarded(&index.folder, || {
+            let writer = index.inner.writer_with_options(options)?;
+            // A crash may have left a file under the very name that the next commit wants: none could succeed then.
+            writer.garbage_collect_files().wait()?;
+            Ok(writer)
+        })?;
         Ok(Self { inner, fields: index.fields, folder: index.folder.clone() })
     }
 

@@ -20,7 +20,7 @@ fn destroyed() -> (Scene, BlobId) {
 #[test]
 fn what_was_destroyed_is_not_fetched_and_stays_at_the_server() {
     let (scene, id) = destroyed();
-    let plan = scene.archive.json(&["plan", "sales"]);
+    let plan = scene.archive.json(&["plan", "tester"]);
     assert_eq!((plan["delete"].as_array().unwrap().len(), plan["leave"].as_array().unwrap().len()), (2, 1), "{plan}");
     let left = &plan["leave"][0];
     assert_eq!((&left["id"], &left["why"]), (&json!(id.to_string()), &json!("destroyed here; it stays at the server")));
