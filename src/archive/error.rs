@@ -18,11 +18,32 @@ pub enum Error {
     #[error("message {id} has no part {part}; it has {parts}")]
     NoPart { id: String, part: u32, parts: usize },
     #[error(
-        "part {part} of message {id} is withheld: {}. With --quarantined it is handed out all the same", why(*.verdict)
+        "part {part} of message {id} is withheld: {}{}. With --quarantined it is handed out all the same",
+        why(*.verdict),
+        .detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default()
     )]
-    Withheld { id: String, part: u32, verdict: Verdict },
+    Withheld { id: String, part: u32, verdict: Verdict, detail: Option<String> },
     #[error("message {id} was destroyed {at} by {by}: {reason}")]
     Destroyed { id: String, at: Timestamp, by: String, reason: String },
+    #[error("{0}. What is withheld is handed out only when that is on record first")]
+    NotOnRecord(Box<Self>),
+    #[error("nothing that is sealed off, and no message, begins with {0}; `poplar quarantine list --all` names them")]
+    NoItem(String),
+    #[error("more than one item or message begins with {0}; give more digits")]
+    AmbiguousItem(String),
+    #[error("nothing was ever sealed off in message {0}")]
+    NothingFound(String),
+    #[error("every message that held {0} is destroyed; there is nothing left to hand out")]
+    ItemDestroyed(String),
+    #[error(
+        "{0} is no part of its own; `poplar quarantine show {0}` names the messages it was found in, and \
+         `poplar show ID --raw --quarantined` hands out such a message as a whole"
+    )]
+    NoPartOfItsOwn(String),
+    #[error("{} is there already; give another name", .0.display())]
+    FileExists(PathBuf),
+    #[error("cannot write {}: {}", .0.display(), .1)]
+    Unwritable(PathBuf, std::io::Error),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
     #[error(transparent)]
@@ -50,6 +71,7 @@ impl Error {
         match self {
             Self::Catalog(error) => error.is_transient(),
             Self::Index(error) => error.is_transient(),
+            Self::NotOnRecord(error) => error.is_transient(),
             _ => false,
         }
     }

@@ -4,6 +4,7 @@
 mod error;
 mod journal;
 mod ledger;
+mod quarantine;
 mod search;
 mod show;
 mod status;
@@ -12,8 +13,12 @@ mod verify;
 pub use error::Error;
 pub use journal::{EntryShown, Head, ProofShown, Proved, ProvenShown, check_message, check_proof, read_key};
 pub use ledger::{LedgerShown, LineShown, SessionShown};
+pub use quarantine::{
+    AskedShown, Decided, ExportShown, Exported, FoundIn, ItemShown, ItemTold, Outcome, ReadingShown, ReleaseShown,
+    Sealed, Standing, Wish,
+};
 pub use search::{Hit, Matching, Order, Results, Search, Skipped};
-pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, ViewShown};
+pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, Stub, ViewShown};
 pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, ScannerStatus, StageStatus, Stages, Status};
 pub use verify::{Checked, Damage, Depth, Pace, Report};
 
@@ -86,14 +91,26 @@ impl Archive {
         }
     }
 
-    /// Puts an event about reading or checking on record.
+    /// Puts an event about reading, checking or deciding on record.
     fn tell(&self, event: Event) -> Result<(), Error> {
+        told(self.catalog.commit(&[], &[self.occurred(event)])?)
+    }
+
+    /// The same without waiting for the disk.
+    fn tell_unsynced(&self, event: Event) -> Result<(), Error> {
+        told(self.catalog.commit_unsynced(&[self.occurred(event)])?)
+    }
+
+    fn occurred(&self, event: Event) -> Told {
         let occurrence = Occurrence { at: self.clock.now(), event };
         let Entry { leaf, record } = Entry::new(&occurrence);
-        let outcomes = self.catalog.commit(&[], &[Told::new(occurrence, leaf, record)])?;
-        match outcomes.into_iter().next() {
-            Some(Committed::Refused(error)) => Err(error.into()),
-            _ => Ok(()),
-        }
+        Told::new(occurrence, leaf, record)
+    }
+}
+
+fn told(outcomes: Vec<Committed>) -> Result<(), Error> {
+    match outcomes.into_iter().next() {
+        Some(Committed::Refused(error)) => Err(error.into()),
+        _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::show::verdict_of;
+use super::quarantine::Judge;
 use super::{Archive, Error, Message};
 use crate::catalog::{Attachment, Stage};
 use crate::index::{self, Facts, Index, NumberSet, Page, Sort};
@@ -147,17 +147,18 @@ impl Archive {
         })
     }
 
-    /// From the text parts that are handed out to everybody: those that were scanned and found clean.
+    /// From the text parts that are handed out to everybody: those that were found clean, or released.
     fn snippet(&self, row: &Message, query: &Query) -> Result<Snippet, Error> {
-        if row.size_bytes > READ_LIMIT_BYTES as u64 {
+        if row.size_bytes > READ_LIMIT_BYTES as u64 || row.purged.is_some() {
             return Ok(Snippet::default());
         }
         let octets = self.blob(row)?.octets()?;
         let verdicts = self.catalog.verdicts(row.number)?;
+        let judge = Judge::new(self, row, &verdicts)?;
         let message = message::read(&octets);
         let mut text = String::new();
         for part in &message.parts {
-            if part.is_attachment || verdict_of(part, &verdicts).0.is_withheld() {
+            if part.is_attachment || judge.part(part)?.is_withheld() {
                 continue;
             }
             if let Some(readable) = part.readable() {

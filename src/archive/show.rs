@@ -1,6 +1,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::quarantine::{Judge, ReadingShown, Sealed, Standing};
 use super::{Archive, Error};
 use crate::catalog::{Destroyed, MessageRow, MetAt, VerdictRow};
 use crate::mail::message::{self, Envelope, Mailbox, Message, Part, READ_LIMIT_BYTES};
@@ -44,6 +45,8 @@ pub struct Shown {
     pub problems: Vec<String>,
     /// Why its octets are not here any more: then nothing is known that only they told.
     pub destroyed: Option<DestroyedShown>,
+    /// Who read it, or took something out of it, the first one first.
+    pub readings: Vec<ReadingShown>,
 }
 
 /// A person's word that a message be destroyed.
@@ -82,9 +85,16 @@ pub struct PartShown {
     pub name: Option<String>,
     pub size_bytes: u64,
     pub attachment: bool,
+    /// SHA-256 of its octets, in hex.
+    #[schemars(with = "String")]
+    pub hash: BlobId,
     pub verdict: Verdict,
     /// The signature's name, or why it is not clean.
     pub detail: Option<String>,
+    /// Whether ordinary readers do not get it. What was released they get, whatever the verdict.
+    pub withheld: bool,
+    /// By what `poplar quarantine` knows it, where it is sealed off.
+    pub sealed: Option<Sealed>,
 }
 
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -110,11 +120,23 @@ pub struct ViewShown {
     pub at: String,
 }
 
-/// A text part, or what stands in its place.
+/// A text part, or what stands in the place of one, or of any other part, that is withheld.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartText {
     Text(String),
-    Withheld { part: u32, name: Option<String>, size_bytes: u64, verdict: Verdict },
+    Withheld(Stub),
+}
+
+/// What is said of a part that is not handed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stub {
+    pub part: u32,
+    pub name: Option<String>,
+    pub size_bytes: u64,
+    pub hash: BlobId,
+    pub verdict: Verdict,
+    pub detail: Option<String>,
+    pub sealed: Option<Sealed>,
 }
 
 impl Archive {
@@ -125,6 +147,8 @@ impl Archive {
         let octets = self.readable_octets(row)?;
         let message = message::read(&octets);
         let verdicts = self.catalog.verdicts(row.number)?;
+        let judge = Judge::new(self, row, &verdicts)?;
+        let shown = |part: &Part<'_>| Ok(PartShown::of(part, judge.part(part)?));
         Ok(Shown {
             id: row.message.id,
             size_bytes: row.size_bytes,
@@ -132,7 +156,7 @@ impl Archive {
             verdict: row.verdict,
             envelope: EnvelopeShown::of(&message.envelope),
             headers: headers(message::header_block(&octets)),
-            parts: message.parts.iter().map(|part| PartShown::of(part, &verdicts)).collect(),
+            parts: message.parts.iter().map(shown).collect::<Result<_, Error>>()?,
             enclosed: message.enclosed.iter().map(|enclosed| EnvelopeShown::of(&enclosed.envelope)).collect(),
             recipients: match self.catalog.is_collected(row.number)? {
                 true => message::participants(&octets, &message).recipients,
@@ -142,6 +166,7 @@ impl Archive {
             scans: verdicts.iter().map(ViewShown::of).collect(),
             journal: row.journal,
             problems: message.problems.iter().map(ToString::to_string).collect(),
+            readings: self.readings(row)?,
             destroyed: None,
         })
     }
@@ -163,11 +188,13 @@ impl Archive {
             scans: self.catalog.verdicts(row.number)?.iter().map(ViewShown::of).collect(),
             journal: row.journal,
             problems: Vec::new(),
+            readings: self.readings(row)?,
             destroyed: Some(DestroyedShown { at: at.to_string(), by, reason, journal }),
         })
     }
 
-    /// The exact octets. Always handed out: whoever asks for them by name wants the evidence.
+    /// The exact octets. Always handed out: whoever asks for them by name wants the evidence. Where they hold something
+    /// back from others ([`Self::holds_back`]), that is to be on record first.
     pub fn raw(&self, row: &MessageRow) -> Result<Blob, Error> {
         self.blob(row)
     }
@@ -188,9 +215,11 @@ impl Archive {
             part: number,
             parts: message.parts.len(),
         })?;
-        let (verdict, _) = verdict_of(part, &self.catalog.verdicts(row.number)?);
-        if access == Access::Ordinary && verdict.is_withheld() {
-            return Err(Error::Withheld { id, part: number, verdict });
+        let verdicts = self.catalog.verdicts(row.number)?;
+        let standing = Judge::new(self, row, &verdicts)?.part(part)?;
+        if access == Access::Ordinary && standing.is_withheld() {
+            let Standing { verdict, detail, .. } = standing;
+            return Err(Error::Withheld { id, part: number, verdict, detail });
         }
         Ok(part.octets().into_owned())
     }
@@ -200,20 +229,17 @@ impl Archive {
         let octets = self.readable_octets(row)?;
         let message: Message<'_> = message::read(&octets);
         let verdicts = self.catalog.verdicts(row.number)?;
-        let texts = message.parts.iter().filter_map(|part| {
-            let text = part.readable()?;
-            let (verdict, _) = verdict_of(part, &verdicts);
-            Some(match access {
-                Access::Ordinary if verdict.is_withheld() => PartText::Withheld {
-                    part: part.number,
-                    name: part.filename.clone(),
-                    size_bytes: part.size_bytes(),
-                    verdict,
-                },
-                _ => PartText::Text(text.into_owned()),
-            })
-        });
-        Ok(texts.collect())
+        let judge = Judge::new(self, row, &verdicts)?;
+        let mut texts = Vec::new();
+        for part in &message.parts {
+            let standing = judge.part(part)?;
+            if access == Access::Ordinary && standing.is_withheld() {
+                texts.push(PartText::Withheld(Stub::of(part, standing)));
+            } else if let Some(text) = part.readable() {
+                texts.push(PartText::Text(text.into_owned()));
+            }
+        }
+        Ok(texts)
     }
 
     /// All octets, or of a message too large to be taken apart the first.
@@ -224,14 +250,18 @@ impl Archive {
     }
 }
 
-/// A part's own verdict. It counts only for the octets that were scanned: were they decoded differently now, the
-/// part is as good as not scanned.
-pub(super) fn verdict_of(part: &Part<'_>, verdicts: &[VerdictRow]) -> (Verdict, Option<String>) {
-    let view = format!("part {}", part.number);
-    verdicts
-        .iter()
-        .find(|known| known.view == view && known.blob == BlobId::of(&part.octets()))
-        .map_or((Verdict::Pending, None), |known| (known.verdict, known.detail.clone()))
+impl Stub {
+    fn of(part: &Part<'_>, standing: Standing) -> Self {
+        Self {
+            part: part.number,
+            name: part.filename.clone(),
+            size_bytes: part.size_bytes(),
+            hash: standing.blob,
+            verdict: standing.verdict,
+            detail: standing.detail,
+            sealed: standing.sealed,
+        }
+    }
 }
 
 impl EnvelopeShown {
@@ -248,16 +278,18 @@ impl EnvelopeShown {
 }
 
 impl PartShown {
-    fn of(part: &Part<'_>, verdicts: &[VerdictRow]) -> Self {
-        let (verdict, detail) = verdict_of(part, verdicts);
+    fn of(part: &Part<'_>, standing: Standing) -> Self {
         Self {
             part: part.number,
             content_type: part.content_type.clone(),
             name: part.filename.clone(),
             size_bytes: part.size_bytes(),
             attachment: part.is_attachment,
-            verdict,
-            detail,
+            hash: standing.blob,
+            verdict: standing.verdict,
+            withheld: standing.is_withheld(),
+            detail: standing.detail,
+            sealed: standing.sealed,
         }
     }
 }

@@ -1,6 +1,8 @@
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::apply::{Place, apply};
+use super::open::LOG_PAGES;
 use super::packs::{PackExtent, extend};
 use super::{Catalog, Error};
 use crate::mail::{BlobId, Event, Nonce, Occurrence};
@@ -69,27 +71,20 @@ impl Catalog {
     /// The one commit point: facts, journal entries and the extents of the packs, all in one transaction, durable
     /// when this returns. Each event has a savepoint, so that a bad one does not take the others with it.
     pub fn commit(&self, extents: &[PackExtent], events: &[Told]) -> Result<Vec<Committed>, Error> {
+        commit(&mut self.connection(), extents, events)
+    }
+
+    /// The same without waiting for the disk, for who read what: it outlives this process at once, and a power cut as
+    /// soon as the log is synced next, which each commit of the archive's owner does. Signed is only what such a commit
+    /// has named a place for, so that no checkpoint covers what may still be lost. For readers beside the owner: this
+    /// connection leaves the log as it is when it is closed.
+    pub fn commit_unsynced(&self, events: &[Told]) -> Result<Vec<Committed>, Error> {
         let mut connection = self.connection();
-        let mut sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        extend(&sql, extents)?;
-        let mut outcomes = Vec::with_capacity(events.len());
-        for told in events {
-            let mut savepoint = sql.savepoint()?;
-            match tell(&savepoint, told) {
-                Ok(journal) => {
-                    savepoint.commit()?;
-                    outcomes.push(committed(&told.occurrence.event, journal));
-                }
-                Err(error) if error.is_transient() => return Err(error),
-                Err(error) => {
-                    savepoint.rollback()?;
-                    savepoint.commit()?;
-                    outcomes.push(Committed::Refused(error));
-                }
-            }
-        }
-        sql.commit()?;
-        Ok(outcomes)
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {LOG_PAGES};"))?;
+        let outcomes = commit(&mut connection, &[], events);
+        connection.execute_batch("PRAGMA synchronous = FULL;")?;
+        outcomes
     }
 
     /// The nonce of a message that is in the archive.
@@ -101,6 +96,29 @@ impl Catalog {
             .optional()?;
         Ok(nonce.map(Nonce::from_bytes))
     }
+}
+
+fn commit(connection: &mut Connection, extents: &[PackExtent], events: &[Told]) -> Result<Vec<Committed>, Error> {
+    let mut sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    extend(&sql, extents)?;
+    let mut outcomes = Vec::with_capacity(events.len());
+    for told in events {
+        let mut savepoint = sql.savepoint()?;
+        match tell(&savepoint, told) {
+            Ok(journal) => {
+                savepoint.commit()?;
+                outcomes.push(committed(&told.occurrence.event, journal));
+            }
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                savepoint.rollback()?;
+                savepoint.commit()?;
+                outcomes.push(Committed::Refused(error));
+            }
+        }
+    }
+    sql.commit()?;
+    Ok(outcomes)
 }
 
 /// The index of the event's entry in the journal.

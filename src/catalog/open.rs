@@ -26,9 +26,11 @@ const MIGRATIONS: [&str; 6] = [
 /// Another process holds the write lock for one group commit at a time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Ids are random, so each message touches pages all over the catalog: room for many of them in memory (16 MiB), and a
-/// log that is long enough (16 MiB) to write each of them back once for many messages.
-const OWNER_MEMORY: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4096;";
+/// Ids are random, so each message touches pages all over the catalog: room for many of them in memory (16 MiB), …
+const OWNER_MEMORY: &str = "PRAGMA cache_size = -16384;";
+
+/// … and a log that is long enough (16 MiB) to write each of them back once for many messages.
+pub(super) const LOG_PAGES: u32 = 4096;
 
 /// The first SQLite without the WAL-reset bug.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -51,7 +53,7 @@ impl Catalog {
         }
         let catalog = Self::connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         catalog.migrate(&path)?;
-        catalog.connection().execute_batch(OWNER_MEMORY)?;
+        catalog.connection().execute_batch(&format!("{OWNER_MEMORY} PRAGMA wal_autocheckpoint = {LOG_PAGES};"))?;
         Ok(catalog)
     }
 

@@ -113,6 +113,12 @@ impl Catalog {
         Ok(statement.query_row(params![blob.as_bytes()], Held::from_row).optional()?)
     }
 
+    /// Whether anything is kept from ordinary readers by its hash.
+    pub fn holds_anything(&self) -> Result<bool, Error> {
+        let connection = self.connection();
+        Ok(connection.prepare_cached("SELECT 1 FROM quarantine WHERE state <> 'released'")?.exists([])?)
+    }
+
     /// What is sealed off by the beginning of its hash: the first two are enough to tell whether it is unique.
     pub fn held_with_prefix(&self, prefix: &BlobIdPrefix) -> Result<Vec<Held>, Error> {
         let (low, high) = prefix.range();

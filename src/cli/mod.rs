@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::archive::Archive;
-use crate::config::{Config, LoadOptions, Loaded};
+use crate::config::{Config, Environment, LoadOptions, Loaded, person};
 use crate::daemon::reserve::Reserve;
 use crate::mail::Clock;
 use crate::telemetry::{self, Verbosity};
@@ -128,9 +128,12 @@ impl Context {
     }
 
     fn archive(&self) -> anyhow::Result<Archive> {
-        let config = self.config()?.config;
+        self.archive_in(&self.config()?.config)
+    }
+
+    fn archive_in(&self, config: &Config) -> anyhow::Result<Archive> {
         // Reading needs some room too: for what a reader shares with the others, and for what is on record of it.
-        Reserve::of(&config).make_way();
+        Reserve::of(config).make_way();
         Ok(Archive::open(&config.data_dir, self.clock.clone())?)
     }
 
@@ -138,6 +141,11 @@ impl Context {
     fn draws(&self) -> bool {
         !self.json && !self.quiet && std::io::IsTerminal::is_terminal(&std::io::stderr())
     }
+}
+
+/// Who runs this, as the journal is told.
+fn reader() -> String {
+    person(&Environment::process())
 }
 
 /// The program: arguments from the command line, the exit code for `main`.

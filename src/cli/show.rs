@@ -2,10 +2,10 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::outcome::{print, print_json};
+use super::outcome::{complain, print, print_json};
 use super::screen::{Paint, minute, short, size, table, tame, tame_lines};
-use super::{Code, Context};
-use crate::archive::{Access, Archive, Message, PartText, Shown};
+use super::{Code, Context, reader};
+use crate::archive::{Access, Archive, Message, PartText, Shown, Stub};
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -51,22 +51,26 @@ impl Show {
         let archive = context.archive()?;
         let row = archive.find(&self.id)?;
         let access = if self.quarantined { Access::Quarantined } else { Access::Ordinary };
-        let mut stdout = std::io::stdout().lock();
+        let mut stdout = std::io::stdout();
         match self.what {
             What { raw: true, .. } => {
-                archive.raw(&row)?.write_to(&mut stdout)??;
+                let octets = archive.raw(&row)?;
+                let access = if archive.holds_back(&row)? { Access::Quarantined } else { access };
+                on_record(&archive, &row, "raw", access)?;
+                octets.write_to(&mut stdout)??;
                 stdout.flush()?;
             }
             What { headers: true, .. } => stdout.write_all(&archive.header_block(&row)?)?,
-            What { part: Some(number), .. } => stdout.write_all(&archive.part(&row, number, access)?)?,
-            What { text: true, .. } => {
-                drop(stdout);
-                print(&text(&archive, &row, access)?)?;
+            What { part: Some(number), .. } => {
+                let octets = archive.part(&row, number, access)?;
+                on_record(&archive, &row, &format!("part {number}"), access)?;
+                stdout.write_all(&octets)?;
             }
+            What { text: true, .. } => print(&text(&archive, &row, access)?)?,
             _ => {
-                drop(stdout);
                 let shown = archive.show(&row)?;
                 match (context.json, &shown.destroyed) {
+                    // What is known of it, and none of its text.
                     (true, _) => print_json(&shown)?,
                     (false, Some(_)) => print(&told(&shown, ""))?,
                     (false, None) => print(&told(&shown, &text(&archive, &row, access)?))?,
@@ -77,18 +81,44 @@ impl Show {
     }
 }
 
+/// Before anything is handed out. What everybody may read is handed out also when that cannot be put on record.
+fn on_record(archive: &Archive, row: &Message, what: &str, access: Access) -> anyhow::Result<()> {
+    match access {
+        Access::Quarantined => archive.viewing_withheld(row, what, &reader())?,
+        Access::Ordinary => {
+            if let Err(error) = archive.viewed(row, what, &reader()) {
+                complain(&format!("that this was read is not on record: {error}"));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn text(archive: &Archive, row: &Message, access: Access) -> anyhow::Result<String> {
     let parts = archive.text(row, access)?;
+    on_record(archive, row, "text", access)?;
     let pieces = parts.into_iter().map(|part| match part {
         PartText::Text(text) => tame_lines(text.trim_end()),
-        PartText::Withheld { part, name, size_bytes, verdict } => {
-            let name = name.map(|name| format!(" {}", tame(&name))).unwrap_or_default();
-            format!("[part {part}{name}, {}: withheld, {verdict}]", size(size_bytes))
-        }
+        PartText::Withheld(stub) => told_of(row, &stub),
     });
     let mut text = pieces.collect::<Vec<_>>().join("\n\n");
     text.push('\n');
     Ok(text)
+}
+
+/// What stands in the place of a part, and how to get at it.
+fn told_of(row: &Message, stub: &Stub) -> String {
+    let name = stub.name.as_deref().map(|name| format!(" {}", tame(name))).unwrap_or_default();
+    let detail = stub.detail.as_deref().map(|detail| format!(" ({})", tame(detail))).unwrap_or_default();
+    let (id, hash, part) = (row.message.id.short(), stub.hash.short(), stub.part);
+    let mut told =
+        format!("[part {part}{name}, {}, SHA-256 {hash}: withheld, {}{detail}", size(stub.size_bytes), stub.verdict);
+    if let Some(sealed) = &stub.sealed {
+        told.push_str(&format!("; sealed off since {}", minute(&sealed.since)));
+        told.push_str(&format!("; see poplar quarantine show {}", sealed.hash.short()));
+    }
+    told.push_str(&format!(". To get it all the same: poplar show {id} --part {part} --quarantined]"));
+    told
 }
 
 fn told(shown: &Shown, text: &str) -> String {
@@ -141,10 +171,15 @@ fn parts(shown: &Shown, paint: Paint) -> String {
         .parts
         .iter()
         .map(|part| {
-            let verdict = match &part.detail {
-                Some(detail) => format!("{} ({})", paint.verdict(part.verdict), tame(detail)),
-                None => paint.verdict(part.verdict),
-            };
+            let mut verdict = paint.verdict(part.verdict);
+            if let Some(detail) = &part.detail {
+                verdict.push_str(&format!(" ({})", tame(detail)));
+            }
+            if part.sealed.is_some() {
+                verdict.push_str(", sealed off");
+            } else if part.verdict.is_withheld() && !part.withheld {
+                verdict.push_str(", released");
+            }
             let name = part.name.as_deref().map(tame).unwrap_or_default();
             vec![format!("part {}", part.part), part.content_type.clone(), size(part.size_bytes), name, verdict]
         })

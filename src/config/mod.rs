@@ -8,6 +8,7 @@ mod error;
 mod load;
 mod oauth;
 mod page;
+mod person;
 mod read;
 mod schema;
 mod secret;
@@ -30,6 +31,7 @@ pub use environment::Environment;
 pub use error::{Error, Fault};
 pub use load::{LoadOptions, Loaded, Origin, read_accounts};
 pub use oauth::{Grant, Issuer, Oauth, Preset, Provider, TokenCommand, TokenFile};
+pub use person::person;
 pub use read::{check_name, check_url};
 pub use schema::schema;
 pub use secret::{Error as SecretError, SecretSource};
@@ -50,6 +52,7 @@ pub struct Config {
     pub storage: Storage,
     pub verify: Verify,
     pub scan: Scan,
+    pub quarantine: Quarantine,
     pub web: Web,
     pub import: Import,
 }
@@ -139,6 +142,15 @@ pub enum Clamd {
     Managed,
     /// `unix:/path` or `tcp:host:port`, checked to have one of these forms; at least one, the first that works is used.
     Addresses(Vec<String>),
+}
+
+/// What is sealed off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Quarantine {
+    /// A release needs two persons: one who asks for it, and another who does the same.
+    #[schemars(extend("default" = false))]
+    pub four_eyes: bool,
 }
 
 /// The web pages and the API.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::fetch::Context;
-use super::owner::{Options, Stages};
-use super::requests::{self, Ask, Turn};
+use super::owner::{Options, Owner, Stages};
+use super::requests::{self, Ask};
 use super::seal::Failed;
 use crate::archive;
 use crate::catalog::{Catalog, ItemState, MessageRow, Stage};
@@ -88,13 +88,8 @@ pub async fn purge(
 ) -> anyhow::Result<Outcome> {
     let job = resolve(config, wanted)?;
     let options = Options { stages: Stages::IndexOnly, allow_freshclam: false };
-    let owner = match requests::own_or_ask(config, &options, &clock, &Ask::Purge(job.clone()), &stop).await? {
-        Turn::Answered(answer) => return Ok(serde_json::from_str(&answer)?),
-        Turn::Owner(owner) => owner,
-    };
-    let outcome = Context::of(&owner).purge(job, &progress, stop).await;
-    owner.close().await?;
-    outcome
+    let work = async |owner: &Owner| Context::of(owner).purge(job.clone(), &progress, stop.clone()).await;
+    requests::own_or_ask(config, &options, &clock, &Ask::Purge(job.clone()), &stop, work).await
 }
 
 /// The messages that are meant.

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::page::{Page, Place};
 use super::units::{parse_size, show_size};
-use super::{Account, Clamd, Import, Polling, Scan, Storage, Verify, Web, value};
+use super::{Account, Clamd, Import, Polling, Quarantine, Scan, Storage, Verify, Web, value};
 use crate::mail::{SignatureFamilies, Verdict};
 pub use account::check_name;
 pub(super) use account::{AUTH, DELETE_WHEN, TLS, account_path};
@@ -31,6 +31,7 @@ pub(super) struct Written {
     pub(super) storage: Storage,
     pub(super) verify: Verify,
     pub(super) scan: Scan,
+    pub(super) quarantine: Quarantine,
     pub(super) web: Web,
     pub(super) import: Import,
 }
@@ -43,7 +44,8 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
     let polling = top.table("polling");
     let storage = top.table("storage");
     let verify = top.table("verify");
-    let (scan, web, import) = (top.table("scan"), top.table("web"), top.table("import"));
+    let (scan, quarantine) = (top.table("scan"), top.table("quarantine"));
+    let (web, import) = (top.table("web"), top.table("import"));
     top.finish();
     Written {
         data_dir,
@@ -52,6 +54,7 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
         storage: read_storage(page, storage),
         verify: read_verify(page, verify),
         scan: read_scan(page, scan, folder),
+        quarantine: read_quarantine(page, quarantine),
         web: read_web(page, web),
         import: read_import(page, import, folder),
     }
@@ -88,6 +91,13 @@ fn read_scan<'d>(page: &mut Page<'d>, place: Place<'d>, folder: &Path) -> Scan {
         database_dir: database_dir.unwrap_or_else(|| PathBuf::from("/var/lib/clamav")),
         families: families.unwrap_or_default(),
     }
+}
+
+fn read_quarantine<'d>(page: &mut Page<'d>, place: Place<'d>) -> Quarantine {
+    let mut section = page.section(place, "quarantine.", "[quarantine]".to_owned());
+    let four_eyes = section.optional("four_eyes", value::flag);
+    section.finish();
+    Quarantine { four_eyes: four_eyes.unwrap_or(false) }
 }
 
 fn read_web<'d>(page: &mut Page<'d>, place: Place<'d>) -> Web {

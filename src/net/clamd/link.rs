@@ -310,11 +310,7 @@ fn unsent(table: &Mutex<Table>, id: u32, error: Error) -> Error {
     Error::Over
 }
 
-fn open(
-    table: &Mutex<Table>,
-    open: Open,
-    command: fn(&mut Session) -> (u32, &'static [u8]),
-) -> (u32, &'static [u8]) {
+fn open(table: &Mutex<Table>, open: Open, command: fn(&mut Session) -> (u32, &'static [u8])) -> (u32, &'static [u8]) {
     let mut table = lock(table);
     let (id, command) = command(&mut table.session);
     table.open.insert(id, open);

@@ -64,7 +64,8 @@ impl Stream {
         let mut next = (self.open)()?;
         let mut left = self.size_bytes;
         while let Some(piece) = next()? {
-            left = left.checked_sub(piece.len() as u64).ok_or_else(|| io::Error::other("it is longer than recorded"))?;
+            left =
+                left.checked_sub(piece.len() as u64).ok_or_else(|| io::Error::other("it is longer than recorded"))?;
             if pieces.blocking_send(Ok(Some(piece))).is_err() {
                 return Ok(None);
             }

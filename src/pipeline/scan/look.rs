@@ -73,7 +73,15 @@ struct Shown {
 impl Looking {
     pub(super) fn new(holds: Holds, desk: Desk, families: Arc<SignatureFamilies>, standing: Standing) -> Self {
         let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
-        Self { holds, desk, families, standing: Arc::new(standing), asked: Arc::default(), room, questions: Arc::default() }
+        Self {
+            holds,
+            desk,
+            families,
+            standing: Arc::new(standing),
+            asked: Arc::default(),
+            room,
+            questions: Arc::default(),
+        }
     }
 
     pub(super) async fn message(&self, row: &MessageRow) -> Result<Seen, Error> {

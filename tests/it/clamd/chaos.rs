@@ -224,7 +224,11 @@ async fn a_thousand_faults_make_nothing_clean_and_leave_nothing_unscanned() {
 /// Asks about one object until it is found or called clean, and sees that this is right.
 async fn scan_in_the_end(pool: &Pool, n: usize) {
     let is_bad = n % 4 == 0;
-    let octets = if is_bad { [n.to_string().into_bytes(), eicar()].concat() } else { n.to_string().repeat(n % 50 + 1).into_bytes() };
+    let octets = if is_bad {
+        [n.to_string().into_bytes(), eicar()].concat()
+    } else {
+        n.to_string().repeat(n % 50 + 1).into_bytes()
+    };
     loop {
         match answer(pool, octets.clone()).await {
             Ok(Answer::Ok) => return assert!(!is_bad, "object {n} was called clean"),
@@ -293,5 +297,10 @@ fn numbered(said: &[u8], id: u32) -> Vec<u8> {
 fn hasty() -> Settings {
     let short = Duration::from_millis(250);
     let deadlines = Deadlines { reply: short, stall: short, ..Deadlines::default() };
-    Settings { deadlines, hello: short, rest: (Duration::from_millis(2), Duration::from_millis(20)), ..Settings::default() }
+    Settings {
+        deadlines,
+        hello: short,
+        rest: (Duration::from_millis(2), Duration::from_millis(20)),
+        ..Settings::default()
+    }
 }

@@ -1,6 +1,5 @@
 //! The client and the supervisor against a real clamd, and the client against what only looks like one.
 
-
 mod chaos;
 mod fake;
 mod managed;

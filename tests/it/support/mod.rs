@@ -7,6 +7,6 @@ pub(crate) mod dovecot;
 pub(crate) mod kerberos;
 pub(crate) mod maildrop;
 pub(crate) mod poplar;
-pub(crate) mod scene;
 pub(crate) mod quarantine;
+pub(crate) mod scene;
 pub(crate) mod token_server;

@@ -60,7 +60,9 @@ impl Scanner {
         for (name, octets) in [("raw", octets)].into_iter().chain(shown) {
             match self.pool.scan(octets.to_vec()).await.unwrap().answer {
                 Answer::Ok => {}
-                Answer::Found(signature) => note(SignatureFamilies::default().verdict(&signature), format!("{name}: {signature}")),
+                Answer::Found(signature) => {
+                    note(SignatureFamilies::default().verdict(&signature), format!("{name}: {signature}"))
+                }
                 other => note(Verdict::Partial, format!("{name}: {other:?}")),
             }
         }
