@@ -13,13 +13,14 @@ libfuzzer_sys::fuzz_target!(|_octets: &[u8]| {});
 fn main() {
     let folder = std::env::args().nth(1).expect("the folder to write to");
     let folder = Path::new(&folder);
-    for target in ["frames", "recovery", "sealed", "proof", "wire", "views", "zips"] {
+    for target in ["frames", "recovery", "sealed", "proof", "wire", "clamd", "views", "zips"] {
         fs::create_dir_all(folder.join(target)).unwrap();
     }
     packs(folder);
     proof(folder);
     dialogs(folder);
     mails(folder);
+    replies(folder);
 }
 
 /// A mail with most that is looked for in one, and an archive.
@@ -99,6 +100,21 @@ fn dialogs(folder: &Path) {
         for way in [0, 5] {
             let name = format!("{}-{way}", path.file_stem().unwrap().to_string_lossy());
             fs::write(folder.join("wire").join(name), [&[way, 7][..], &said].concat()).unwrap();
+        }
+    }
+}
+
+/// What the clamds of `tests/clamd/` say, each to four files and to four streams.
+fn replies(folder: &Path) {
+    let (rows, dialogs) =
+        (fs::read_to_string("tests/clamd/replies.txt"), fs::read_to_string("tests/clamd/dialogs.txt"));
+    let (rows, dialogs) = (rows.expect("started in the repository"), dialogs.expect("started in the repository"));
+    let of_row = |row: &str| Some(row.split_once(" | ")?.1.rsplit_once(" => ")?.0.to_owned());
+    let of_dialog = |dialog: &str| dialog.lines().filter_map(|line| line.strip_prefix("S: ")).collect::<String>();
+    let said = rows.lines().filter_map(of_row).chain(dialogs.split("\n== ").map(of_dialog));
+    for (n, said) in said.enumerate() {
+        for asked in [0b01_01_01_01, 0b11_11_11_11] {
+            fs::write(folder.join(format!("clamd/{n}-{asked}")), [&[asked, 3][..], &unescape(&said)].concat()).unwrap();
         }
     }
 }

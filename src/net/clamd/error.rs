@@ -34,7 +34,7 @@ pub enum Error {
     Over,
     /// The message was the only one that clamd had when the session ended, for the second time.
     #[error("clamd fails on this very message: {0}")]
-    Deadly(Box<Error>),
+    Deadly(Box<Self>),
     /// No address answers; the next attempt is made after `retry` at the earliest.
     #[error("{why}")]
     Away { why: String, retry: Duration },

@@ -60,6 +60,33 @@ proptest! {
     }
 
     #[test]
+    fn no_other_octets_than_the_exact_ones_mean_that_a_file_is_ok(noise in near_ok()) {
+        let mut session = Session::new();
+        session.fildes();
+        let noise = String::from_utf8_lossy(&noise).replace("stream", "fd[12]").into_bytes();
+        session.feed(&noise);
+        let is_ok = matches!(session.reply(), Ok(Some(Reply { id: 1, said: Said::Scan(Answer::Ok) })));
+        prop_assert_eq!(is_ok, noise.starts_with(b"1: fd[12]: OK\0"));
+    }
+
+    #[test]
+    fn no_cut_changes_what_is_read(replies in prop::collection::vec(near_ok(), 0..5), cut in 1_usize..40) {
+        let read = |cut: usize| {
+            let mut session = Session::new();
+            (0..4).for_each(|_| asked(&mut session));
+            let mut read = Vec::new();
+            for piece in replies.concat().chunks(cut) {
+                session.feed(piece);
+                while let Ok(Some(reply)) = session.reply() {
+                    read.push(reply);
+                }
+            }
+            (read, session.closed())
+        };
+        prop_assert_eq!(read(cut), read(usize::MAX));
+    }
+
+    #[test]
     fn any_octets_in_any_pieces_are_survived(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..9)) {
         let mut session = Session::new();
         session.instream();

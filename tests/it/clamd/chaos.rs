@@ -59,6 +59,29 @@ async fn a_failed_scan_is_an_answer_but_not_ok() {
 }
 
 #[tokio::test]
+async fn an_answer_before_the_end_of_the_message_counts_for_nothing() {
+    let fake = Fake::honest();
+    let pool = Pool::new(vec![fake.address.clone()], hasty());
+    for said in ["stream: OK", "stream: X FOUND", "stream: BROKEN ERROR"] {
+        let octets = [format!("EARLY {said}\n").into_bytes(), vec![b'a'; 8 << 20]].concat();
+        let error = answer(&pool, octets).await.unwrap_err();
+        let Error::Deadly(cause) = &error else { panic!("{error:?}") };
+        assert!(matches!(**cause, Error::Protocol(WireError::Early(_))), "{said}: {error:?}");
+    }
+    let too_large = [b"EARLY INSTREAM size limit exceeded. ERROR\n".to_vec(), vec![b'a'; 8 << 20]].concat();
+    assert_eq!(answer(&pool, too_large).await.unwrap(), Answer::TooLarge);
+}
+
+#[tokio::test]
+async fn a_clamd_that_takes_nothing_more_is_given_up() {
+    let fake = Fake::honest();
+    let pool = Pool::new(vec![fake.address.clone()], hasty());
+    let error = answer(&pool, [b"STOP".to_vec(), vec![b'a'; 8 << 20]].concat()).await.unwrap_err();
+    assert!(matches!(error, Error::Stalled(_)), "{error:?}");
+    assert!(finds(&pool, eicar()).await);
+}
+
+#[tokio::test]
 async fn a_scanner_that_is_blind_or_sees_ghosts_is_refused() {
     let blind = Fake::start(|asked| Act::Say(asked.but("OK")));
     let error = pool(&blind.address).scan(b"octets".to_vec()).await.unwrap_err();
@@ -223,7 +246,7 @@ async fn a_thousand_faults_make_nothing_clean_and_leave_nothing_unscanned() {
 
 /// Asks about one object until it is found or called clean, and sees that this is right.
 async fn scan_in_the_end(pool: &Pool, n: usize) {
-    let is_bad = n % 4 == 0;
+    let is_bad = n.is_multiple_of(4);
     let octets = if is_bad {
         [n.to_string().into_bytes(), eicar()].concat()
     } else {

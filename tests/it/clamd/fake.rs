@@ -131,7 +131,7 @@ impl Wire {
                     self.say(format!("{id}: ClamAV 9.9.9/1/Mon Jan  1 00:00:00 2024\0").as_bytes())?;
                     continue;
                 }
-                b"zINSTREAM" => (self.stream()?, "stream".to_owned()),
+                b"zINSTREAM" => (self.stream(id)?, "stream".to_owned()),
                 b"zFILDES" => (self.file()?, format!("fd[{}]", id + 7)),
                 other => panic!("no such command: {other:?}"),
             };
@@ -175,8 +175,9 @@ impl Wire {
         }
     }
 
-    /// A stream's octets, its chunks put together.
-    fn stream(&mut self) -> Option<Vec<u8>> {
+    /// A stream's octets, its chunks put together. One that begins with `EARLY`, then an outcome, is given that outcome at
+    /// its first chunk; one that begins with `STOP` is not taken further.
+    fn stream(&mut self, id: u32) -> Option<Vec<u8>> {
         let mut whole = Vec::new();
         loop {
             let length = u32::from_be_bytes(self.octets(4)?.try_into().unwrap());
@@ -184,6 +185,13 @@ impl Wire {
                 return Some(whole);
             }
             whole.extend(self.octets(length as usize)?);
+            if let Some(rest) = whole.strip_prefix(b"EARLY ") {
+                let outcome = rest.split(|octet| *octet == b'\n').next()?;
+                self.say(&[format!("{id}: ").as_bytes(), outcome, b"\0"].concat())?;
+            }
+            while whole.starts_with(b"STOP") {
+                std::thread::park();
+            }
         }
     }
 
