@@ -64,6 +64,7 @@
 //! | what the collector makes of each thing a POP3 server may do | `docs/pop3.md` |
 //! | what a session fetches and deletes | `pipeline/plan.rs`, `pipeline/recognise.rs`, `pipeline/visit.rs` |
 //! | when an account is polled, and when it rests | `daemon/schedule.rs`, `daemon/polling.rs` |
+//! | what the scanner is shown of a message | `mail/views/` |
 //! | how an account logs in | `pipeline/login.rs`, `proto/pop3/sasl/`, `net/oauth/`, `net/gssapi/` |
 //! | every setting | `config/README.md`, `config/account.rs` |
 //! | what a command prints | `cli/<verb>.rs`, with `--json` `schemas/json/` |

@@ -97,7 +97,7 @@ impl<'x, 'l> Readings<'x, 'l> {
                 Some(at) => format!("part {}", numbers[at]),
                 None => "body".to_owned(),
             };
-            self.entity(&owner, entity, part.is_ok(), &Cow::Borrowed(raw), 0);
+            self.entity(&owner, entity, part.is_ok(), Source::Raw(raw), 0);
         }
         for gap in gaps(raw, &ranges) {
             for (kind, octets) in carve::files(&raw[gap], false) {
@@ -128,20 +128,20 @@ impl<'x, 'l> Readings<'x, 'l> {
         }
     }
 
-    fn entity(&mut self, owner: &str, entity: &Entity, is_part: bool, source: &Cow<'x, [u8]>, level: u8) {
+    fn entity(&mut self, owner: &str, entity: &Entity, is_part: bool, source: Source<'x, '_>, level: u8) {
         let declared = &entity.declared;
         if is_part && declared.coding.is_sure || entity.body.start == 0 || entity.body.is_empty() {
             return;
         }
-        let body = &source[entity.body.clone()];
+        let body = &source.octets()[entity.body.clone()];
         let is_container = declared.is_multipart || declared.is_message;
         if is_container && declared.coding.is_sure && !declared.coding.base64 && !declared.coding.quoted {
             return;
         }
         let Some(left) = self.left_work.checked_sub(body.len()) else { return self.exhausted() };
         self.left_work = left;
-        if !is_container && !(declared.coding.base64 && base64::is_plain(body)) {
-            self.add(owner, "body", slice(source, entity.body.clone()), level + 1);
+        if !(is_container || declared.coding.base64 && base64::is_plain(body)) {
+            self.add(owner, "body", source.slice(entity.body.clone()), level + 1);
         }
         for (kind, octets) in decodings(body, declared.coding) {
             self.add(owner, kind, Cow::Owned(octets), level + 1);
@@ -155,7 +155,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             let octets = std::mem::take(&mut self.views[at].octets);
             let mut doubts = containers::inspect(&octets, self.limits);
             if self.levels[at] < MOST_LEVELS {
-                self.look(at, &octets);
+                self.look(at, &octets, matches!(octets, Cow::Owned(_)));
             } else if !carve::files(&octets, false).is_empty() {
                 doubts.push(Doubt::TooDeep { levels: MOST_LEVELS });
             }
@@ -166,15 +166,15 @@ impl<'x, 'l> Readings<'x, 'l> {
         }
     }
 
-    fn look(&mut self, at: usize, octets: &Cow<'x, [u8]>) {
+    fn look(&mut self, at: usize, octets: &[u8], is_made: bool) {
         let (name, level) = (&self.views[at].name, self.levels[at]);
         let owner = if at < self.parts { name.clone() } else { owner_of(name) };
         for (kind, found) in carve::files(octets, false) {
-            if found != **octets {
+            if found != *octets {
                 self.add(&owner, kind, Cow::Owned(found), level + 1);
             }
         }
-        if matches!(octets, Cow::Borrowed(_)) {
+        if !is_made {
             return;
         }
         let is_guess = self.views[at].name.contains("quoted-printable");
@@ -183,7 +183,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             if is_structural && self.views[at].doubts.len() < 8 {
                 self.views[at].doubts.extend(entity.declared.doubts.iter().cloned());
             }
-            self.entity(&owner, &entity, false, octets, level);
+            self.entity(&owner, &entity, false, Source::Made(octets), level);
         }
     }
 
@@ -226,6 +226,32 @@ impl<'x, 'l> Readings<'x, 'l> {
     fn is_known(&self, octets: &[u8]) -> bool {
         let same = |at: &usize| *self.views[*at].octets == *octets;
         octets == self.raw || self.by_length.get(&octets.len()).is_some_and(|views| views.iter().any(same))
+    }
+}
+
+/// What readings are taken from: the message itself, or what was decoded out of it.
+#[derive(Clone, Copy)]
+enum Source<'x, 's> {
+    Raw(&'x [u8]),
+    Made(&'s [u8]),
+}
+
+impl<'x, 's> Source<'x, 's> {
+    const fn octets(self) -> &'s [u8]
+    where
+        'x: 's,
+    {
+        match self {
+            Self::Raw(octets) => octets,
+            Self::Made(octets) => octets,
+        }
+    }
+
+    fn slice(self, range: Range<usize>) -> Cow<'x, [u8]> {
+        match self {
+            Self::Raw(octets) => Cow::Borrowed(&octets[range]),
+            Self::Made(octets) => Cow::Owned(octets[range].to_vec()),
+        }
     }
 }
 
@@ -294,13 +320,6 @@ fn decodings(body: &[u8], coding: Coding) -> Vec<(&'static str, Vec<u8>)> {
         all.extend(readings.map(|octets| ("quoted-printable", octets)));
     }
     all
-}
-
-fn slice<'x>(source: &Cow<'x, [u8]>, range: Range<usize>) -> Cow<'x, [u8]> {
-    match source {
-        Cow::Borrowed(octets) => Cow::Borrowed(&octets[range]),
-        Cow::Owned(octets) => Cow::Owned(octets[range].to_vec()),
-    }
 }
 
 /// `part N` of a reading of part N, else the first word.

@@ -1,5 +1,4 @@
 use crate::mail::message::Part;
-use crate::mail::views::lines::lines;
 use crate::mail::views::transfer::base64;
 
 /// Shorter runs of digits are numbers and checksums.
@@ -73,13 +72,11 @@ pub(super) fn hexadecimal(octets: &[u8]) -> Vec<Vec<u8>> {
         }
         digits.clear();
     };
-    for line in lines(octets) {
-        let text = line.trimmed();
-        for (at, run) in text.split(|octet| !octet.is_ascii_hexdigit()).enumerate() {
-            if at > 0 {
-                close(&mut digits);
-            }
-            digits.extend_from_slice(run);
+    for octet in octets {
+        match octet {
+            digit if digit.is_ascii_hexdigit() => digits.push(*digit),
+            b'\r' | b'\n' => {}
+            _ => close(&mut digits),
         }
     }
     close(&mut digits);

@@ -42,7 +42,7 @@ const LENIENT: Rules = Rules { padding: Padding::Restart, strange: Strange::Skip
 pub(in crate::mail::views) fn is_plain(body: &[u8]) -> bool {
     let data = body.trim_ascii_end();
     let stripped = data.strip_suffix(b"==").or_else(|| data.strip_suffix(b"=")).unwrap_or(data);
-    let is_regular = |line: &[u8]| line.trim_ascii().len() % 4 == 0;
+    let is_regular = |line: &[u8]| line.trim_ascii().len().is_multiple_of(4);
     let last = lines(data).last().map_or(0, |line| line.start);
     stripped.iter().all(|octet| value(*octet, false).is_some() || is_space(*octet))
         && lines(&data[..last]).all(|line| is_regular(line.text))

@@ -100,11 +100,7 @@ impl Inspection<'_> {
         let is_sound = members::inspect(octets, archive, member, self.limits, &mut |doubt| self.note(doubt));
         let Some(data) = members::data(octets, archive, member).filter(|_| is_sound) else { return };
         match member.method {
-            members::STORED => {
-                if data.starts_with(directory::LOCAL) {
-                    self.octets(data, level + 1);
-                }
-            }
+            members::STORED if data.starts_with(directory::LOCAL) => self.octets(data, level + 1),
             members::DEFLATED => self.deflated(member, data, level),
             _ => {}
         }
