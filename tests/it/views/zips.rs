@@ -113,7 +113,7 @@ fn what_the_scanner_would_not_see_whole_is_partial() {
     let many = vec![stored("a", b""); 10_001];
     let sized = Member { size: Some(255 << 20), method: 8, ..stored("a", b"\x03\0") };
     for (name, archive) in [
-        ("member too large", zip(&[large.clone()])),
+        ("member too large", zip(std::slice::from_ref(&large))),
         ("too large inside", zip(&[deflated("a.zip", &zip(&[large]))])),
         ("too much together", zip(&vec![sized; 4])),
         ("too many", zip(&many)),

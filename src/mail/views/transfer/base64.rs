@@ -149,16 +149,25 @@ const fn is_space(octet: u8) -> bool {
     matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+/// What each sign stands for in RFC 4648, section 4.
+const VALUES: [u8; 256] = {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [NONE; 256];
+    let mut at = 0;
+    while at < SIGNS.len() {
+        values[SIGNS[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+};
+const NONE: u8 = 0xff;
+
 const fn value(octet: u8, has_url_signs: bool) -> Option<u8> {
-    match octet {
-        b'A'..=b'Z' => Some(octet - b'A'),
-        b'a'..=b'z' => Some(octet - b'a' + 26),
-        b'0'..=b'9' => Some(octet - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        b'-' if has_url_signs => Some(62),
-        b'_' if has_url_signs => Some(63),
-        _ => None,
+    match VALUES[octet as usize] {
+        NONE if has_url_signs && octet == b'-' => Some(62),
+        NONE if has_url_signs && octet == b'_' => Some(63),
+        NONE => None,
+        value => Some(value),
     }
 }
 

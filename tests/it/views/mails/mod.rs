@@ -44,7 +44,8 @@ fn with_type(content_type: &str, boundary: &str) -> String {
 }
 
 pub(crate) fn all() -> Mails {
-    [boundaries(), structures(), line_ends(), encodings(), base64s(), files::texts(), files::wrappers()].concat()
+    [boundaries(), structures(), frames(), line_ends(), encodings(), base64s(), files::texts(), files::wrappers()]
+        .concat()
 }
 
 fn named(group: &str, mails: Vec<(&str, String)>) -> Mails {
@@ -172,6 +173,19 @@ fn structures() -> Mails {
                 "two boundaries, last used",
                 format!("{TOP}Content-Type: multipart/mixed; boundary=x\r\n{multipart}\r\n{body}"),
             ),
+        ],
+    )
+}
+
+/// What lies before, behind and inside parts.
+fn frames() -> Mails {
+    let (attached, file) = (attached(), file());
+    let multipart = "Content-Type: multipart/mixed; boundary=\"b1\"\r\n";
+    let body = multi("b1", &[TEXT, &attached]);
+    let plain = multi("b1", &[TEXT]);
+    named(
+        "frame",
+        vec![
             ("preamble is a part", format!("{TOP}{multipart}\r\n{attached}\r\n{plain}")),
             ("preamble is the file", format!("{TOP}{multipart}\r\n{file}\r\n{plain}")),
             ("epilogue is a part", format!("{TOP}{multipart}\r\n{plain}{attached}")),
