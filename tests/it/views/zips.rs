@@ -76,7 +76,7 @@ fn archives_as_programs_make_them_leave_no_doubt() {
         ("a program whose offsets count it", [&b"MZ program"[..], &zip_behind(10, &[stored("a", b"b")])].concat()),
         ("nested", zip(&[stored("a.zip", &inner), deflated("b.zip", &inner)])),
         ("side by side in a tar", [&inner[..], &[0; 300], &inner].concat()),
-        ("no archive", b"PK\x05\x06 is how archives end".to_vec()),
+        ("no archive", b"Archives end in PK\x05\x06 and more".to_vec()),
     ] {
         assert_eq!(doubts(&archive), [], "{name}");
     }
