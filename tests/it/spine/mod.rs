@@ -15,6 +15,7 @@ mod import;
 mod ledger;
 mod multidrop;
 mod purge;
+mod quarantine;
 mod readers;
 mod reading;
 mod rescan;
