@@ -68,12 +68,12 @@ impl Archive {
 
     fn blob(&self, row: &Message) -> Result<store::Blob, Error> {
         let (pack, ordinal) = row.place;
-        self.is_there(row)?;
+        if row.purged.is_some() {
+            self.is_there(row)?;
+        }
         let blob = match self.reader.open(store::Location { pack, ordinal }) {
-            // Destroyed since the row was read.
-            Err(store::Error::NoRecord(_)) => {
-                return self.is_there(row).and(Err(store::Error::NoRecord(store::Location { pack, ordinal }).into()));
-            }
+            // Or destroyed since the row was read.
+            Err(error @ store::Error::NoRecord(_)) => return self.is_there(row).and(Err(error.into())),
             opened => opened?,
         };
         if blob.stored().id != row.message.id {

@@ -38,8 +38,9 @@ impl Holds {
             let (reason, by) = (purge.reason.clone(), purge.by.clone());
             events.push(Purged { message: row.message, pack, ordinal, reason, by });
         }
-        let ids = events.iter().map(|purged| purged.message.id).collect();
+        let ids: Vec<BlobId> = events.iter().map(|purged| purged.message.id).collect();
         self.tell(events.into_iter().map(Event::Purged).collect())?;
+        ids.iter().for_each(telemetry::message_destroyed);
         Ok(ids)
     }
 
@@ -85,7 +86,12 @@ impl Holds {
 pub struct Purging {
     holds: Holds,
     keeper: Keeper,
+    /// The pack that was written anew last, and how often in a row.
+    last: (u64, u32),
 }
+
+/// More may be destroyed while a pack is written anew; but not without end.
+const ROUNDS: u32 = 8;
 
 impl Purging {
     /// What failed before is tried again. A catalog that was made anew notes every pack that ever had to be purged.
@@ -94,7 +100,7 @@ impl Purging {
         for noted in holds.catalog.purging()? {
             holds.look_for_destroyed(noted.pack)?;
         }
-        Ok(Self { holds, keeper })
+        Ok(Self { holds, keeper, last: (0, 0) })
     }
 
     /// The first pack that is noted, and has not failed.
@@ -133,7 +139,10 @@ impl Work for Purging {
     }
 
     async fn step(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Step, Error> {
-        let Some(pack) = self.next()? else { return Ok(Step::Idle(None)) };
+        let Some(pack) = self.next()? else {
+            self.last = (0, 0);
+            return Ok(Step::Idle(None));
+        };
         let stopped = Arc::new(AtomicBool::new(false));
         let rewriting = self.rewrite(pack, stopped.clone());
         tokio::pin!(rewriting);
@@ -144,7 +153,12 @@ impl Work for Purging {
                 rewriting.await
             }
         };
+        self.last = (pack, if self.last.0 == pack { self.last.1 + 1 } else { 1 });
         match outcome {
+            Ok(()) if self.last.1 >= ROUNDS && self.next()? == Some(pack) => {
+                let why = "it was written anew, and the octets are still there; see `poplar verify`";
+                self.holds.catalog.purging_failed(pack, why)?;
+            }
             Ok(()) | Err(Error::Closing) => {}
             Err(error) => {
                 telemetry::pack_not_purged(pack, &error);

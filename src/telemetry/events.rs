@@ -57,6 +57,10 @@ pub fn pack_not_sealed(pack: u64, error: &dyn Display) {
     error!(pack, %error, "a pack could not be sealed; it stays as it is");
 }
 
+pub fn message_destroyed(id: &BlobId) {
+    info!(message = %id, "message destroyed on record");
+}
+
 pub fn pack_not_purged(pack: u64, error: &dyn Display) {
     error!(pack, %error, "octets that are destroyed on record are still in a pack; the next start tries again");
 }

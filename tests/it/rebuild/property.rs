@@ -195,10 +195,9 @@ fn happen(life: &mut Life, happening: &Happening) {
 
 /// On record; and then also in the packs. What is not here, nobody can destroy.
 fn purge(life: &mut Life, message: u8, is_finished: bool) {
-    let (reason, by) = ("for good".to_owned(), "ana".to_owned());
     let row = life.catalog().message(&BlobId::of(&octets(message))).unwrap();
-    let (pack, ordinal) = row.map_or((1, 0), |row| row.place);
-    life.tell(Event::Purged(Purged { message: named(life, message), pack, ordinal, reason, by }));
+    let ((pack, ordinal), reason) = (row.map_or((1, 0), |row| row.place), "for good".to_owned());
+    life.tell(Event::Purged(Purged { message: named(life, message), pack, ordinal, reason, by: "ana".to_owned() }));
     if is_finished {
         life.finish_purging();
     }
@@ -370,15 +369,8 @@ fn change(catalog: &Path, table: &str, column: &str) {
         "CASE typeof({column}) WHEN 'integer' THEN {column} + 100 WHEN 'null' THEN 7
              WHEN 'blob' THEN CAST(substr({column}, 2) || x'5a' AS BLOB) ELSE {column} || '!' END"
     );
-    let key = if table == "archive" {
-        "key"
-    } else if table == "part" {
-        "id"
-    } else if table == "purge" {
-        "message"
-    } else {
-        "number"
-    };
+    let keys = [("archive", "key"), ("part", "id"), ("purge", "message")];
+    let key = keys.iter().find(|(of, _)| *of == table).map_or("number", |(_, key)| key);
     let last = format!("{key} = (SELECT max({key}) FROM {table})");
     let rows = connection.execute(&format!("UPDATE {table} SET {column} = {other} WHERE {last}"), []);
     assert!(rows.unwrap() > 0, "{table}.{column}");
