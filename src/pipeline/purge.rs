@@ -143,6 +143,7 @@ impl Work for Purging {
             self.last = (0, 0);
             return Ok(Step::Idle(None));
         };
+        self.last = (pack, if self.last.0 == pack { self.last.1 + 1 } else { 1 });
         let stopped = Arc::new(AtomicBool::new(false));
         let rewriting = self.rewrite(pack, stopped.clone());
         tokio::pin!(rewriting);
@@ -153,7 +154,6 @@ impl Work for Purging {
                 rewriting.await
             }
         };
-        self.last = (pack, if self.last.0 == pack { self.last.1 + 1 } else { 1 });
         match outcome {
             Ok(()) if self.last.1 >= ROUNDS && self.next()? == Some(pack) => {
                 let why = "it was written anew, and the octets are still there; see `poplar verify`";
