@@ -69,7 +69,7 @@ pub enum Committed {
 
 impl Catalog {
     /// The one commit point: facts, journal entries and the extents of the packs, all in one transaction, durable
-    /// when this returns. Each event has a savepoint, so that a bad one does not take the others with it.
+    /// when this returns. A bad event does not take the others with it.
     pub fn commit(&self, extents: &[PackExtent], events: &[Told]) -> Result<Vec<Committed>, Error> {
         commit(&mut self.connection(), extents, events)
     }
@@ -87,18 +87,49 @@ impl Catalog {
         outcomes
     }
 
-    /// The nonce of a message that is in the archive.
-    pub fn nonce(&self, id: &BlobId) -> Result<Option<Nonce>, Error> {
-        let connection = self.connection();
-        let nonce: Option<[u8; 32]> = connection
-            .prepare_cached("SELECT nonce FROM message WHERE id = ?1")?
-            .query_row(params![id.as_bytes()], |row| row.get(0))
-            .optional()?;
-        Ok(nonce.map(Nonce::from_bytes))
+    /// The nonces of messages, in their order; none for one that is not in the archive.
+    pub fn nonces<'a>(&self, ids: impl IntoIterator<Item = &'a BlobId>) -> Result<Vec<Option<Nonce>>, Error> {
+        let mut connection = self.connection();
+        // One look at the file for all of them.
+        let sql = connection.transaction()?;
+        let mut statement = sql.prepare_cached("SELECT nonce FROM message WHERE id = ?1")?;
+        let nonce = |id: &BlobId| {
+            let nonce: Option<[u8; 32]> = statement.query_row(params![id.as_bytes()], |row| row.get(0)).optional()?;
+            Ok(nonce.map(Nonce::from_bytes))
+        };
+        ids.into_iter().map(nonce).collect()
     }
 }
 
 fn commit(connection: &mut Connection, extents: &[PackExtent], events: &[Told]) -> Result<Vec<Committed>, Error> {
+    match commit_together(connection, extents, events)? {
+        Some(outcomes) => Ok(outcomes),
+        None => commit_apart(connection, extents, events),
+    }
+}
+
+/// None where an event could not be applied: nothing is written then.
+fn commit_together(
+    connection: &mut Connection,
+    extents: &[PackExtent],
+    events: &[Told],
+) -> Result<Option<Vec<Committed>>, Error> {
+    let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    extend(&sql, extents)?;
+    let mut outcomes = Vec::with_capacity(events.len());
+    for told in events {
+        match tell(&sql, told) {
+            Ok(journal) => outcomes.push(committed(&told.occurrence.event, journal)),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(_) => return Ok(None),
+        }
+    }
+    sql.commit()?;
+    Ok(Some(outcomes))
+}
+
+/// With a savepoint for each event, which costs as much again as what is written: only where one of them is bad.
+fn commit_apart(connection: &mut Connection, extents: &[PackExtent], events: &[Told]) -> Result<Vec<Committed>, Error> {
     let mut sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     extend(&sql, extents)?;
     let mut outcomes = Vec::with_capacity(events.len());

@@ -289,15 +289,13 @@ impl Keeps {
 
     /// New, or met again; also within the batch. None for what is on record just so: fetched again only to be compared.
     fn events(&self, batch: &[Arrived]) -> Result<Vec<Option<Event>>, Error> {
+        let ids: Vec<BlobId> = batch.iter().map(|job| job.message.id()).collect();
+        let known = self.holds.catalog.nonces(&ids)?;
         let mut in_batch: HashMap<BlobId, Nonce> = HashMap::new();
         let mut events = Vec::with_capacity(batch.len());
-        for job in batch {
-            let id = job.message.id();
+        for ((job, id), known) in batch.iter().zip(ids).zip(known) {
             let sighting = job.sighting.clone();
-            let known = match in_batch.get(&id) {
-                Some(nonce) => Some(*nonce),
-                None => self.holds.catalog.nonce(&id)?,
-            };
+            let known = in_batch.get(&id).copied().or(known);
             events.push(match known {
                 Some(_) if self.holds.catalog.is_met(&sighting, &id)? => None,
                 Some(nonce) => {

@@ -57,7 +57,7 @@ impl Life {
     pub(super) fn arrive(&mut self, octets: &[u8], sighting: Sighting) {
         let id = BlobId::of(octets);
         let received = received(&self.holds.spool(), octets);
-        let known = self.catalog().nonce(&id).unwrap();
+        let known = self.catalog().nonces([&id]).unwrap()[0];
         let message = MessageRef { id, nonce: known.unwrap_or_else(Nonce::random) };
         let event = match known {
             Some(_) => Event::Sighted(Sighted { message, sighting, by_header: false }),

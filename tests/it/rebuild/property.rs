@@ -242,7 +242,7 @@ fn octets(message: u8) -> Vec<u8> {
 
 fn named(life: &Life, message: u8) -> MessageRef {
     let id = BlobId::of(&octets(message));
-    MessageRef { id, nonce: life.catalog().nonce(&id).unwrap().unwrap_or_else(|| Nonce::from_bytes([0; 32])) }
+    MessageRef { id, nonce: life.catalog().nonces([&id]).unwrap()[0].unwrap_or_else(|| Nonce::from_bytes([0; 32])) }
 }
 
 fn is_judged(life: &Life, message: u8) -> bool {
@@ -390,6 +390,6 @@ fn mail_in_packs_that_no_checkpoint_covers_is_taken_in() {
     let row = catalog.message(&BlobId::of(&mail("late", "unsigned"))).unwrap().unwrap();
     let met: Vec<Fate> = catalog.met_at(row.number).unwrap().into_iter().map(|met| met.fate).collect();
     assert_eq!(met, [Fate::Kept, Fate::Duplicate]);
-    assert_eq!(row.message.nonce, life.catalog().nonce(&row.message.id).unwrap().unwrap());
+    assert_eq!(row.message.nonce, life.catalog().nonces([&row.message.id]).unwrap()[0].unwrap());
     assert_eq!(catalog.problems().unwrap(), Vec::<String>::new());
 }
