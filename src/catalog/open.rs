@@ -14,13 +14,14 @@ pub struct Catalog {
     connection: Mutex<Connection>,
 }
 
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../schemas/catalog/0001_spine.sql"),
     include_str!("../../schemas/catalog/0002_ground.sql"),
     include_str!("../../schemas/catalog/0003_marks.sql"),
     include_str!("../../schemas/catalog/0004_dialog.sql"),
     include_str!("../../schemas/catalog/0005_accounts.sql"),
     include_str!("../../schemas/catalog/0006_scanning.sql"),
+    include_str!("../../schemas/catalog/0007_cheaper_rows.sql"),
 ];
 
 /// Another process holds the write lock for one group commit at a time.
