@@ -1,0 +1,326 @@
+-- All migrations in one, for a new catalog. Made by them: UPDATE=1 cargo test a_new_catalog.
+
+CREATE TABLE archive (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+, mark INTEGER) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pack (
+    number          INTEGER PRIMARY KEY,
+    class           INTEGER NOT NULL DEFAULT 0,
+    committed_bytes INTEGER NOT NULL,
+    records         INTEGER NOT NULL
+, sealed_bytes INTEGER, checked_ms INTEGER, mark INTEGER) STRICT;
+
+CREATE TABLE account (
+    number          INTEGER PRIMARY KEY,
+    id              BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    name            TEXT NOT NULL UNIQUE,
+    host            TEXT,
+    user            TEXT,
+    last_poll_ms    INTEGER,
+    last_success_ms INTEGER,
+    last_error      TEXT,
+    failures        INTEGER NOT NULL DEFAULT 0,
+    next_poll_ms    INTEGER,
+    listed          INTEGER
+, mark INTEGER, paused_ms INTEGER, removed_ms INTEGER, former TEXT, multidrop INTEGER NOT NULL DEFAULT 0 CHECK (multidrop IN (0, 1)), trouble TEXT, trouble_polls INTEGER NOT NULL DEFAULT 0, trouble_settings BLOB, expire_days INTEGER, login_delay_s INTEGER, certificate_expires_ms INTEGER) STRICT;
+
+CREATE TABLE message (
+    number     INTEGER PRIMARY KEY,                    -- in the order of keeping
+    id         BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+    nonce      BLOB NOT NULL CHECK (length(nonce) = 32),
+    header     BLOB NOT NULL CHECK (length(header) = 32),
+    size_bytes INTEGER NOT NULL,
+    kept_ms    INTEGER NOT NULL,
+    pack       INTEGER NOT NULL REFERENCES pack (number),
+    ordinal    INTEGER NOT NULL,
+    journal    INTEGER NOT NULL,                       -- the index of its entry in the journal
+    verdict    TEXT NOT NULL DEFAULT 'pending'
+               CHECK (CASE verdict WHEN 'clean' THEN 1 WHEN 'pending' THEN 1 WHEN 'error' THEN 1 WHEN 'partial' THEN 1
+                      WHEN 'encrypted' THEN 1 WHEN 'suspicious' THEN 1 WHEN 'infected' THEN 1 ELSE 0 END),
+    -- Read from the octets by the index stage, for lists on screen.
+    indexed_ms  INTEGER,
+    date_ms     INTEGER,
+    from_line   TEXT,
+    to_line     TEXT,
+    subject     TEXT,
+    attachments TEXT NOT NULL DEFAULT '[]'             -- JSON: [{part, name, type, size_bytes}]
+, mark INTEGER) STRICT;
+
+CREATE INDEX message_with_attachments ON message (number) WHERE attachments <> '[]';
+
+CREATE INDEX message_by_verdict ON message (verdict) WHERE verdict <> 'clean';
+
+CREATE TABLE sighting (
+    number        INTEGER PRIMARY KEY,
+    account       INTEGER NOT NULL REFERENCES account (number),
+    uidl          BLOB NOT NULL,
+    ordinal       INTEGER NOT NULL,                    -- among equal unique-ids of one listing
+    listed_bytes  INTEGER NOT NULL,                    -- the size the server claimed, -1 for none
+    fate          TEXT NOT NULL
+                  CHECK (CASE fate WHEN 'kept' THEN 1 WHEN 'duplicate' THEN 1 WHEN 'oversize' THEN 1 WHEN 'failed' THEN 1
+                         WHEN 'interrupted' THEN 1 WHEN 'deferred' THEN 1 WHEN 'vanished' THEN 1 ELSE 0 END),
+    message       INTEGER REFERENCES message (number),
+    seen_ms       INTEGER NOT NULL,                    -- first listed
+    fate_ms       INTEGER NOT NULL,
+    reason        TEXT,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    deleting_ms   INTEGER,                             -- a DELE was decided on, last time
+    delete_reason TEXT,
+    gone_ms       INTEGER, mark INTEGER,                             -- a later listing lacked it
+    CHECK ((fate IN ('kept', 'duplicate')) = (message IS NOT NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX sighting_by_listing ON sighting (account, uidl, ordinal, listed_bytes) WHERE gone_ms IS NULL;
+
+CREATE INDEX sighting_by_message ON sighting (message);
+
+CREATE TABLE session (
+    number     INTEGER PRIMARY KEY,
+    account    INTEGER NOT NULL REFERENCES account (number),
+    started_ms INTEGER NOT NULL,
+    ended_ms   INTEGER NOT NULL,
+    counts     TEXT NOT NULL,                          -- JSON
+    error      TEXT
+, mark INTEGER) STRICT;
+
+CREATE INDEX session_by_account ON session (account, number);
+
+CREATE TABLE verdict (
+    number      INTEGER PRIMARY KEY,
+    message     INTEGER NOT NULL REFERENCES message (number),
+    view        TEXT NOT NULL,                         -- 'raw', 'part N'
+    blob        BLOB NOT NULL CHECK (length(blob) = 32),
+    size_bytes  INTEGER NOT NULL,
+    verdict     TEXT NOT NULL,
+    detail      TEXT,                                  -- the signature, or why it is not clean
+    engine      TEXT NOT NULL,
+    signatures  TEXT NOT NULL,
+    transport   TEXT NOT NULL,
+    scanned_ms  INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL
+, mark INTEGER) STRICT;
+
+CREATE INDEX verdict_by_message ON verdict (message, number);
+
+CREATE TRIGGER verdict_is_never_removed BEFORE DELETE ON verdict BEGIN SELECT RAISE(ABORT, 'verdicts are append-only'); END;
+
+CREATE TABLE work (
+    stage    TEXT NOT NULL CHECK (stage IN ('scan', 'index')),
+    message  INTEGER NOT NULL REFERENCES message (number),
+    due_ms   INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error    TEXT,
+    stuck    INTEGER NOT NULL DEFAULT 0 CHECK (stuck IN (0, 1)), mark INTEGER,
+    PRIMARY KEY (stage, message)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX work_due ON work (stage, stuck, due_ms, message);
+
+CREATE TABLE outbox (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    leaf    BLOB NOT NULL CHECK (length(leaf) < 65536),
+    record  BLOB,
+    pack    INTEGER REFERENCES pack (number),
+    ordinal INTEGER,
+    CHECK ((record IS NULL) = (pack IS NOT NULL) AND (pack IS NULL) = (ordinal IS NULL))
+) STRICT;
+
+CREATE INDEX outbox_unwritten ON outbox (seq) WHERE record IS NOT NULL;
+
+CREATE TABLE request (
+    number   INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind     TEXT NOT NULL,
+    argument TEXT NOT NULL,                            -- JSON
+    asked_ms INTEGER NOT NULL,
+    taken_ms INTEGER,
+    tries    INTEGER NOT NULL DEFAULT 0,               -- times it was taken
+    done_ms  INTEGER,
+    answer   TEXT                                      -- JSON
+, mark INTEGER) STRICT;
+
+CREATE TABLE owner (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    pid        INTEGER NOT NULL,
+    started_ms INTEGER NOT NULL,
+    beat_ms    INTEGER NOT NULL,
+    scanner    TEXT NOT NULL                           -- JSON: {state, engine, signatures, message}
+, mark INTEGER) STRICT;
+
+CREATE TABLE part (
+    id      BLOB PRIMARY KEY CHECK (length(id) = 32),
+    pack    INTEGER NOT NULL REFERENCES pack (number),
+    ordinal INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entry (
+    number  INTEGER PRIMARY KEY,
+    pack    INTEGER NOT NULL REFERENCES pack (number),
+    ordinal INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX entry_by_pack ON entry (pack, ordinal);
+
+CREATE TABLE checkpoint (
+    one  INTEGER PRIMARY KEY CHECK (one = 1),
+    size INTEGER NOT NULL,
+    note TEXT NOT NULL
+, mark INTEGER) STRICT;
+
+CREATE INDEX message_by_place ON message (pack, ordinal);
+
+CREATE INDEX part_by_pack ON part (pack, ordinal);
+
+CREATE TABLE verified (
+    number   INTEGER PRIMARY KEY,
+    at_ms    INTEGER NOT NULL,
+    kind     TEXT NOT NULL,                            -- 'all', 'quick', 'books', 'pack N' or 'drill'
+    messages INTEGER NOT NULL,
+    packs    INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    damage   TEXT NOT NULL                             -- JSON: a sentence each
+, mark INTEGER) STRICT;
+
+CREATE TRIGGER message_is_marked AFTER INSERT ON message BEGIN
+    UPDATE message SET mark = fingerprint(NEW.number, NEW.id, NEW.nonce, NEW.header, NEW.size_bytes, NEW.kept_ms,
+        NEW.pack, NEW.ordinal, NEW.journal, NEW.verdict, NEW.indexed_ms,
+        NEW.date_ms, NEW.from_line, NEW.to_line, NEW.subject, NEW.attachments)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER message_is_marked_anew AFTER UPDATE ON message WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE message SET mark = fingerprint(NEW.number, NEW.id, NEW.nonce, NEW.header, NEW.size_bytes, NEW.kept_ms,
+        NEW.pack, NEW.ordinal, NEW.journal, NEW.verdict, NEW.indexed_ms,
+        NEW.date_ms, NEW.from_line, NEW.to_line, NEW.subject, NEW.attachments)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER sighting_is_marked AFTER INSERT ON sighting BEGIN
+    UPDATE sighting SET mark = fingerprint(NEW.number, NEW.account, NEW.uidl, NEW.ordinal, NEW.listed_bytes, NEW.fate,
+        NEW.message, NEW.seen_ms, NEW.fate_ms, NEW.reason, NEW.attempts,
+        NEW.deleting_ms, NEW.delete_reason, NEW.gone_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER sighting_is_marked_anew AFTER UPDATE ON sighting WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE sighting SET mark = fingerprint(NEW.number, NEW.account, NEW.uidl, NEW.ordinal, NEW.listed_bytes, NEW.fate,
+        NEW.message, NEW.seen_ms, NEW.fate_ms, NEW.reason, NEW.attempts,
+        NEW.deleting_ms, NEW.delete_reason, NEW.gone_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER session_is_marked AFTER INSERT ON session BEGIN
+    UPDATE session SET mark = fingerprint(NEW.number, NEW.account, NEW.started_ms, NEW.ended_ms, NEW.counts, NEW.error)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER session_is_marked_anew AFTER UPDATE ON session WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE session SET mark = fingerprint(NEW.number, NEW.account, NEW.started_ms, NEW.ended_ms, NEW.counts, NEW.error)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER verdict_is_marked AFTER INSERT ON verdict BEGIN
+    UPDATE verdict SET mark = fingerprint(NEW.number, NEW.message, NEW.view, NEW.blob, NEW.size_bytes, NEW.verdict,
+        NEW.detail, NEW.engine, NEW.signatures, NEW.transport, NEW.scanned_ms,
+        NEW.duration_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER verdict_is_never_changed BEFORE UPDATE ON verdict WHEN OLD.mark IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'verdicts are append-only'); END;
+
+CREATE TRIGGER archive_is_marked AFTER INSERT ON archive BEGIN
+    UPDATE archive SET mark = fingerprint(NEW.key, NEW.value)
+    WHERE key = NEW.key;
+END;
+
+CREATE TRIGGER archive_is_marked_anew AFTER UPDATE ON archive WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE archive SET mark = fingerprint(NEW.key, NEW.value)
+    WHERE key = NEW.key;
+END;
+
+CREATE TRIGGER pack_is_marked AFTER INSERT ON pack BEGIN
+    UPDATE pack SET mark = fingerprint(NEW.number, NEW.class, NEW.committed_bytes, NEW.records, NEW.sealed_bytes,
+        NEW.checked_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER pack_is_marked_anew AFTER UPDATE ON pack WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE pack SET mark = fingerprint(NEW.number, NEW.class, NEW.committed_bytes, NEW.records, NEW.sealed_bytes,
+        NEW.checked_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER checkpoint_is_marked AFTER INSERT ON checkpoint BEGIN
+    UPDATE checkpoint SET mark = fingerprint(NEW.one, NEW.size, NEW.note)
+    WHERE one = NEW.one;
+END;
+
+CREATE TRIGGER checkpoint_is_marked_anew AFTER UPDATE ON checkpoint WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE checkpoint SET mark = fingerprint(NEW.one, NEW.size, NEW.note)
+    WHERE one = NEW.one;
+END;
+
+CREATE TRIGGER verified_is_marked AFTER INSERT ON verified BEGIN
+    UPDATE verified SET mark = fingerprint(NEW.number, NEW.at_ms, NEW.messages, NEW.packs, NEW.bytes, NEW.damage)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER verified_is_marked_anew AFTER UPDATE ON verified WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE verified SET mark = fingerprint(NEW.number, NEW.at_ms, NEW.messages, NEW.packs, NEW.bytes, NEW.damage)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER request_is_marked AFTER INSERT ON request BEGIN
+    UPDATE request SET mark = fingerprint(NEW.number, NEW.kind, NEW.argument, NEW.asked_ms, NEW.taken_ms, NEW.tries,
+        NEW.done_ms, NEW.answer)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER request_is_marked_anew AFTER UPDATE ON request WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE request SET mark = fingerprint(NEW.number, NEW.kind, NEW.argument, NEW.asked_ms, NEW.taken_ms, NEW.tries,
+        NEW.done_ms, NEW.answer)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER owner_is_marked AFTER INSERT ON owner BEGIN
+    UPDATE owner SET mark = fingerprint(NEW.one, NEW.pid, NEW.started_ms, NEW.beat_ms, NEW.scanner)
+    WHERE one = NEW.one;
+END;
+
+CREATE TRIGGER owner_is_marked_anew AFTER UPDATE ON owner WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE owner SET mark = fingerprint(NEW.one, NEW.pid, NEW.started_ms, NEW.beat_ms, NEW.scanner)
+    WHERE one = NEW.one;
+END;
+
+CREATE TRIGGER work_is_marked_anew AFTER UPDATE OF attempts, error ON work BEGIN
+    UPDATE work SET mark = fingerprint(NEW.stage, NEW.message, NEW.attempts, NEW.error)
+    WHERE stage = NEW.stage AND message = NEW.message;
+END;
+
+CREATE TABLE dialog (
+    account             INTEGER PRIMARY KEY REFERENCES account (number),
+    one_at_a_time_until INTEGER NOT NULL DEFAULT 0,    -- pipelining went wrong; milliseconds since 1970-01-01 UTC
+    headers_differ_until INTEGER NOT NULL DEFAULT 0    -- TOP gives other header blocks than RETR
+) STRICT;
+
+CREATE INDEX sighting_absent ON sighting (account, listed_bytes)
+    WHERE gone_ms IS NOT NULL AND deleting_ms IS NULL AND message IS NOT NULL;
+
+CREATE TRIGGER account_is_marked AFTER INSERT ON account BEGIN
+    UPDATE account SET mark = fingerprint(NEW.number, NEW.id, NEW.name, NEW.host, NEW.user, NEW.last_poll_ms,
+        NEW.last_success_ms, NEW.last_error, NEW.failures, NEW.next_poll_ms,
+        NEW.listed, NEW.paused_ms, NEW.removed_ms, NEW.former, NEW.multidrop, NEW.trouble, NEW.trouble_polls,
+        NEW.trouble_settings, NEW.expire_days, NEW.login_delay_s, NEW.certificate_expires_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER account_is_marked_anew AFTER UPDATE ON account WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE account SET mark = fingerprint(NEW.number, NEW.id, NEW.name, NEW.host, NEW.user, NEW.last_poll_ms,
+        NEW.last_success_ms, NEW.last_error, NEW.failures, NEW.next_poll_ms,
+        NEW.listed, NEW.paused_ms, NEW.removed_ms, NEW.former, NEW.multidrop, NEW.trouble, NEW.trouble_polls,
+        NEW.trouble_settings, NEW.expire_days, NEW.login_delay_s, NEW.certificate_expires_ms)
+    WHERE number = NEW.number;
+END;
+
