@@ -76,12 +76,19 @@ fn known(row: &Row<'_>) -> rusqlite::Result<Known> {
 impl Catalog {
     /// All lines an account ever listed that were not seen to be gone, in the order of their first listing.
     pub fn known(&self, account: &AccountId) -> Result<Vec<Known>, Error> {
+        let mut rows = Vec::new();
+        self.each_known(account, |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    /// Shows [`Catalog::known`] line by line, where all of them would be much.
+    pub fn each_known(&self, account: &AccountId, mut each: impl FnMut(Known)) -> Result<(), Error> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
             "{KNOWN} WHERE sighting.account = ?1 AND gone_ms IS NULL ORDER BY sighting.number"
         ))?;
-        let rows = statement.query_map(params![account_number(&connection, account)?], known)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut rows = statement.query_map(params![account_number(&connection, account)?], known)?;
+        rows.try_for_each(|row| Ok(each(row?)))
     }
 
     /// Mail of this listed size that an account once listed, lists no more, and was not told to delete.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::plan::{AlreadyKept, Plan, wants_deleted};
+use super::plan::{AlreadyKept, Planning, wants_deleted};
 use super::{AccessTokens, Error, login};
 use crate::catalog::{self, Catalog, Known};
 use crate::config::{Account, AfterArchive, DeleteWhen};
@@ -47,7 +47,9 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
     let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
     let listing = session.list().await?;
     session.quit().await?;
-    let mut plan = Plan::new(&listing.messages, &known, account, now);
+    let mut planning = Planning::new(&listing.messages, account, now);
+    known.iter().cloned().for_each(|row| planning.take(row));
+    let mut plan = planning.finish();
     plan.fetch.append(&mut plan.unread);
     let waits = plan.still_missed.len();
     let mut forecast = Forecast {

@@ -11,6 +11,7 @@ mod holds;
 mod import;
 mod index;
 mod keep;
+mod lines;
 mod login;
 mod manner;
 mod mbox;

@@ -1,12 +1,13 @@
 //! What a session would do with each line of a listing, decided from the listing and the ledger alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::lines::{Earlier, Lines, Met, Tried};
 use crate::catalog::{Archived, Known};
 use crate::config::{Account, AfterArchive, DeleteWhen};
-use crate::mail::event::{Listed, Missed, Uidl};
+use crate::mail::event::{Listed, Missed};
 use crate::mail::{Fate, Timestamp};
 use crate::net::pop3;
 
@@ -51,126 +52,106 @@ pub(super) struct AlreadyKept {
 pub(super) const BY_HEADER_HASH: &str = "header:";
 pub(super) const BY_OCTETS_HASH: &str = "octets:";
 
-impl Plan {
-    pub(super) fn new(listing: &[pop3::Listed], known: &[Known], account: &Account, now: Timestamp) -> Self {
-        let ledger = Ledger::new(known);
-        let mut plan = Self::default();
-        let mut ordinals: HashMap<&[u8], u32> = HashMap::new();
-        let mut present = HashSet::new();
-        for line in listing {
-            let ordinal = ordinals.entry(&line.uid).or_default();
-            let listed = Listed { uidl: Uidl::new(&line.uid[..]), ordinal: *ordinal, listed_bytes: line.size_bytes };
-            *ordinal += 1;
-            present.insert((&line.uid[..], listed.ordinal));
-            plan.place(line.number, listed, &ledger, account, now);
-        }
-        for kept in &mut plan.known {
-            kept.has_twins = ordinals.get(kept.listed.uidl.as_bytes()).is_some_and(|equal| *equal > 1);
-        }
-        let nameless = listing.iter().any(|line| line.uid.is_empty());
-        // What broke off before comes last, so that it cannot keep the others from coming.
-        plan.fetch.sort_by_key(|(_, listed)| ledger.tried(listed).is_some());
-        for absent in known.iter().filter(|row| !present.contains(&(row.listed.uidl.as_bytes(), row.listed.ordinal))) {
-            // What has no name yet may be just that.
-            if !(nameless && absent.listed.uidl.as_bytes().starts_with(BY_OCTETS_HASH.as_bytes())) {
-                plan.absent(absent);
-            }
-        }
-        plan
+/// A plan on its way: the ledger comes row by row, and is never held as a whole.
+#[derive(Debug)]
+pub(super) struct Planning<'a> {
+    listing: &'a [pop3::Listed],
+    lines: Lines<'a>,
+    account: &'a Account,
+    now: Timestamp,
+    /// There are lines without a unique-id.
+    is_nameless: bool,
+    plan: Plan,
+}
+
+impl<'a> Planning<'a> {
+    pub(super) fn new(listing: &'a [pop3::Listed], account: &'a Account, now: Timestamp) -> Self {
+        let is_nameless = listing.iter().any(|line| line.uid.is_empty());
+        Self { listing, lines: Lines::new(listing), account, now, is_nameless, plan: Plan::default() }
     }
 
-    fn place(&mut self, number: u32, listed: Listed, ledger: &Ledger<'_>, account: &Account, now: Timestamp) {
-        if let Some((row, archived)) = ledger.archived(&listed) {
-            let since = if archived.by_header { archived.kept } else { row.fate_at };
-            let kept = AlreadyKept { number, listed: row.listed.clone(), archived, since, has_twins: false };
-            if kept.archived.by_header && wants_deleted(account, &kept, now).is_some() {
-                self.unread.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, kept.listed));
-            } else {
-                self.known.push(kept);
-            }
-            return;
+    /// Takes in a row of the ledger.
+    pub(super) fn take(&mut self, row: Known) {
+        let Some(absent) = self.lines.take(row) else { return };
+        // What has no name yet may be just that.
+        if !(self.is_nameless && absent.listed.uidl.as_bytes().starts_with(BY_OCTETS_HASH.as_bytes())) {
+            self.plan.absent(absent);
         }
-        self.reuses_ids |= ledger.is_archived_otherwise(&listed);
-        if let Some(size) = listed.listed_bytes.filter(|size| *size > account.max_message_bytes) {
-            if ledger.has_fate(&listed, &[Fate::Oversize]).is_some() {
-                self.still_missed.push(Fate::Oversize);
+    }
+
+    /// All of the ledger has been taken in.
+    pub(super) fn finish(mut self) -> Plan {
+        let mut tried = HashSet::new();
+        for (at, line) in self.listing.iter().enumerate() {
+            let (listed, earlier) = (self.lines.listed(at), self.lines.earlier(at));
+            match self.lines.met(at) {
+                Some(met) => self.known(at, listed, met),
+                None => {
+                    tried.extend(earlier.tried.map(|_| line.number));
+                    self.place(line.number, listed, earlier);
+                }
+            }
+        }
+        // What broke off before comes last, so that it cannot keep the others from coming.
+        self.plan.fetch.sort_by_key(|(retrieve, _)| tried.contains(&retrieve.number));
+        self.plan
+    }
+
+    fn known(&mut self, at: usize, listed: Listed, met: Met) {
+        let (number, size_hint) = (self.listing[at].number, listed.listed_bytes);
+        let Met { archived, listed_bytes, fate_at } = met;
+        let since = if archived.by_header { archived.kept } else { fate_at };
+        let listed = Listed { listed_bytes, ..listed };
+        let kept = AlreadyKept { number, listed, archived, since, has_twins: self.lines.has_twins(at) };
+        if kept.archived.by_header && wants_deleted(self.account, &kept, self.now).is_some() {
+            self.plan.unread.push((pop3::Retrieve { number, size_hint }, kept.listed));
+        } else {
+            self.plan.known.push(kept);
+        }
+    }
+
+    fn place(&mut self, number: u32, listed: Listed, earlier: Earlier) {
+        let plan = &mut self.plan;
+        plan.reuses_ids |= earlier.is_archived_otherwise;
+        if let Some(size) = listed.listed_bytes.filter(|size| *size > self.account.max_message_bytes) {
+            if earlier.was_oversize {
+                plan.still_missed.push(Fate::Oversize);
                 return;
             }
             let reason = format!("{size} octets, more than max_message_bytes; it stays on the server");
-            self.missed.push(Missed { listed, fate: Fate::Oversize, reason });
+            plan.missed.push(Missed { listed, fate: Fate::Oversize, reason });
             return;
         }
-        if ledger.tried(&listed).is_some_and(|row| row.fate_at.after(back_off(row)) > now) {
-            self.still_missed.push(Fate::Deferred);
+        if earlier.tried.is_some_and(|tried| tried.at.after(back_off(tried)) > self.now) {
+            plan.still_missed.push(Fate::Deferred);
             return;
         }
-        if ledger.has_fate(&listed, &[Fate::Deferred]).is_some() {
-            self.deferred.insert(number);
+        if earlier.was_deferred {
+            plan.deferred.insert(number);
         }
-        self.fetch.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, listed));
-    }
-
-    fn absent(&mut self, row: &Known) {
-        let listed = row.listed.clone();
-        match (row.fate, &row.archived, row.deleting) {
-            (_, Some(_), Some(_)) => self.gone.push(listed),
-            // An imported file is in no listing.
-            (_, Some(_), None) if listed.uidl.as_bytes().starts_with(b"file:") => {}
-            (_, Some(_), None) => self.absent.push(row.clone()),
-            (Fate::Vanished, ..) => {}
-            (fate, None, _) => {
-                let reason = format!("was {fate}, and the server does not list it any more");
-                self.vanished.push(Missed { listed, fate: Fate::Vanished, reason });
-            }
-        }
+        plan.fetch.push((pop3::Retrieve { number, size_hint: listed.listed_bytes }, listed));
     }
 }
 
-/// What is known, by unique-id and ordinal. One unique-id may have meant several messages.
-struct Ledger<'a>(HashMap<(&'a Uidl, u32), Vec<&'a Known>>);
-
-impl<'a> Ledger<'a> {
-    fn new(known: &'a [Known]) -> Self {
-        let mut rows: HashMap<(&Uidl, u32), Vec<&Known>> = HashMap::with_capacity(known.len());
-        for row in known {
-            rows.entry((&row.listed.uidl, row.listed.ordinal)).or_default().push(row);
+impl Plan {
+    fn absent(&mut self, row: Known) {
+        match (row.fate, &row.archived, row.deleting) {
+            (_, Some(_), Some(_)) => self.gone.push(row.listed),
+            // An imported file is in no listing.
+            (_, Some(_), None) if row.listed.uidl.as_bytes().starts_with(b"file:") => {}
+            (_, Some(_), None) => self.absent.push(row),
+            (Fate::Vanished, ..) => {}
+            (fate, None, _) => {
+                let reason = format!("was {fate}, and the server does not list it any more");
+                self.vanished.push(Missed { listed: row.listed, fate: Fate::Vanished, reason });
+            }
         }
-        Self(rows)
-    }
-
-    fn rows<'l>(&'l self, listed: &'l Listed) -> &'l [&'a Known] {
-        self.0.get(&(&listed.uidl, listed.ordinal)).map_or(&[], Vec::as_slice)
-    }
-
-    /// The same unique-id with another size is another message: servers do give an old id to new mail.
-    fn archived(&self, listed: &Listed) -> Option<(&'a Known, Arc<Archived>)> {
-        self.rows(listed)
-            .iter()
-            .filter(|row| match (row.listed.listed_bytes, listed.listed_bytes) {
-                (Some(known), Some(now)) => known == now,
-                _ => true,
-            })
-            .find_map(|row| row.archived.clone().map(|archived| (*row, archived)))
-    }
-
-    /// Under its unique-id there is a message in the archive, but of another size.
-    fn is_archived_otherwise(&self, listed: &Listed) -> bool {
-        self.rows(listed).iter().any(|row| row.archived.is_some())
-    }
-
-    /// It was asked for before, and did not come.
-    fn tried(&self, listed: &Listed) -> Option<&'a Known> {
-        self.has_fate(listed, &[Fate::Failed, Fate::Interrupted])
-    }
-
-    fn has_fate(&self, listed: &Listed, fates: &[Fate]) -> Option<&'a Known> {
-        self.rows(listed).iter().copied().find(|row| fates.contains(&row.fate))
     }
 }
 
 /// An hour, six hours, then once a day. What broke off is asked for twice more before it has to wait.
-const fn back_off(row: &Known) -> Duration {
-    let hours = match (row.fate, row.attempts) {
+const fn back_off(tried: Tried) -> Duration {
+    let hours = match (tried.fate, tried.attempts) {
         (Fate::Interrupted, 0..=2) => 0,
         (_, 0 | 1) => 1,
         (_, 2) => 6,
@@ -206,7 +187,7 @@ mod tests {
     use super::*;
     use crate::catalog::Archived;
     use crate::config::{Auth, SecretSource, TlsMode};
-    use crate::mail::event::MessageRef;
+    use crate::mail::event::{MessageRef, Uidl};
     use crate::mail::{BlobId, Nonce, Verdict};
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
@@ -263,7 +244,10 @@ mod tests {
             .zip(lines)
             .map(|(number, (uid, size))| pop3::Listed { number, uid: uid.as_bytes().to_vec(), size_bytes: Some(*size) })
             .collect();
-        Plan::new(&listing, known, &account(), NOW)
+        let account = account();
+        let mut planning = Planning::new(&listing, &account, NOW);
+        known.iter().cloned().for_each(|row| planning.take(row));
+        planning.finish()
     }
 
     fn fetched(plan: &Plan) -> Vec<u32> {

@@ -13,7 +13,7 @@ use super::error::blocking;
 use super::fetch::Door;
 use super::keep::Kept;
 use super::manner::{Manner, Next, Trouble, Visited};
-use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, wants_deleted};
+use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, Planning, wants_deleted};
 use super::recognise::{self, Doubt, Header, Headers};
 use super::record::Record;
 use super::stopping::{in_time, overdue};
@@ -128,7 +128,7 @@ impl<'a> Visit<'a> {
         // What was kept just now may go as well.
         let known = match self.account.after_archive {
             AfterArchive::Keep => Vec::new(),
-            _ => self.plan(&listing).await?.known,
+            _ => self.plan(listing).await?.1.known,
         };
         self.clear(session, known).await?;
         shortage.map_or(Ok(()), |shortage| Err(shortage.into()))
@@ -174,11 +174,11 @@ impl<'a> Visit<'a> {
     }
 
     async fn transact(&mut self, session: &mut Session) -> Result<(Listing, Option<Shortage>), Error> {
-        let mut listing = self.list(session).await?;
+        let listing = self.list(session).await?;
         if listing.unreadable_lines > 0 {
             telemetry::listing_unreadable(&self.account.name, listing.unreadable_lines);
         }
-        let mut plan = self.plan(&listing).await?;
+        let (mut listing, mut plan) = self.plan(listing).await?;
         let recognised = self.compare(session, &mut plan).await?;
         if recognised > 0 {
             telemetry::mail_recognised(&self.account.name, recognised);
@@ -221,10 +221,16 @@ impl<'a> Visit<'a> {
     }
 
     /// What the ledger makes of a listing, as it stands now.
-    async fn plan(&self, listing: &Listing) -> Result<Plan, Error> {
+    async fn plan(&self, listing: Listing) -> Result<(Listing, Plan), Error> {
         let (catalog, id) = (self.door.holds.catalog.clone(), self.id);
-        let known = blocking(move || Ok(catalog.known(&id)?)).await?;
-        Ok(Plan::new(&listing.messages, &known, self.account, self.started))
+        let (account, now) = (self.account.clone(), self.started);
+        blocking(move || {
+            let mut planning = Planning::new(&listing.messages, &account, now);
+            catalog.each_known(&id, |row| planning.take(row))?;
+            let plan = planning.finish();
+            Ok((listing, plan))
+        })
+        .await
     }
 
     /// Compares header blocks where the listing alone does not tell for certain what a line means. How many were
