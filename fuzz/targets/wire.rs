@@ -58,7 +58,9 @@ impl Replay {
         let security = if way & 1 == 0 { Security::Cleartext } else { Security::Tls };
         let auth = [Auth::Auto, Auth::User, Auth::Plain][usize::from(way >> 1) % 3];
         let login = Login { user: "ana".into(), credentials: Secret::new("sekrit".to_owned()).into(), auth, allow_cleartext: true };
-        let mut opening = Opening::new(login, security, Limits::default()).expect("what is said can be said");
+        let opening = Opening::new(login, security, Limits::default()).expect("what is said can be said");
+        // Without chance: two logins are compared.
+        let mut opening = opening.with_nonce("rOprNGfwEbeRWgbNEkqO");
         loop {
             let mut input = stream.unread();
             let step = opening.step(&mut input);
