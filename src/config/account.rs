@@ -61,6 +61,10 @@ pub struct Account {
     /// The time from the end of one poll to the next, at least `10s`.
     #[schemars(with = "String", extend("default" = "5m", "pattern" = "^[0-9]+[smhd]$"))]
     pub poll_every: Duration,
+    /// How long the server may say nothing before it is given up: `1s` to `1h`. Half of it is for the greeting and for
+    /// the login as a whole. A server that sends a little all the time gets two and a half times as long for 4 KiB.
+    #[schemars(with = "String", extend("default" = "2m", "pattern" = "^[0-9]+[smhd]$"))]
+    pub timeout: Duration,
     /// What becomes of a message on the server once it is archived.
     #[schemars(extend("default" = "keep"))]
     pub after_archive: AfterArchive,

@@ -124,6 +124,7 @@ fn account_rows(account: &Account) -> Vec<(&'static str, Option<Value>)> {
         ("client_key", account.client_key.as_deref().map(path)),
         ("tls_server_name", account.tls_server_name.clone().map(Value::String)),
         ("poll_every", Some(show_period(account.poll_every).into())),
+        ("timeout", Some(show_period(account.timeout).into())),
         ("after_archive", Some(after_archive(account.after_archive))),
         ("delete_when", word(&DELETE_WHEN, &account.delete_when)),
         ("max_message_bytes", Some(show_size(account.max_message_bytes).into())),

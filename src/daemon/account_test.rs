@@ -76,6 +76,7 @@ pub const LIMITS: Deadlines = Deadlines {
     login: Duration::from_secs(30),
     listing: Duration::from_secs(60),
     idle: Duration::from_secs(30),
+    pace: Duration::from_secs(60),
 };
 
 /// `data_dir`: of the archive that is to know which messages are new, if there is one.

@@ -44,7 +44,7 @@ pub struct Step {
 pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timestamp) -> Result<Forecast, Error> {
     let known = known(catalog, account)?;
     let (endpoint, login) = login::way_in(account, &AccessTokens::default()).await?;
-    let mut session = Session::open(&endpoint, &login, &Deadlines::default()).await?;
+    let mut session = Session::open(&endpoint, &login, &Deadlines::within(account.timeout)).await?;
     let listing = session.list().await?;
     session.quit().await?;
     let mut planning = Planning::new(&listing.messages, account, now);

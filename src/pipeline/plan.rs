@@ -210,6 +210,7 @@ mod tests {
             client_key: None,
             tls_server_name: None,
             poll_every: Duration::from_secs(300),
+            timeout: Duration::from_secs(120),
             after_archive: AfterArchive::Keep,
             delete_when: DeleteWhen::Scanned,
             max_message_bytes: 1_000,

@@ -137,7 +137,7 @@ impl<'a> Visit<'a> {
     /// A session with the server, and what it said of itself noted.
     async fn open(&mut self) -> Result<Session, Error> {
         let (endpoint, login) = login::way_in(self.account, &self.door.tokens).await?;
-        let deadlines = Deadlines::default();
+        let deadlines = Deadlines::within(self.account.timeout);
         let opened = in_time(&self.stop, async { Ok(Session::open(&endpoint, &login, &deadlines).await?) }).await;
         if let (Err(Error::Pop3(error)), Some(token)) = (&opened, &login.credentials.token)
             && error.class() == Class::Auth

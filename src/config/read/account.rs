@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,7 +31,10 @@ pub(in crate::config) const DELETE_WHEN: [(&str, DeleteWhen); 3] =
     [("kept", DeleteWhen::Kept), ("scanned", DeleteWhen::Scanned), ("indexed", DeleteWhen::Indexed)];
 
 const SHORTEST_POLL: Duration = Duration::from_secs(10);
+const USUAL_TIMEOUT: Duration = Duration::from_mins(2);
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(1);
 const LONGEST_NAME: usize = 64;
+
 pub(super) fn read_accounts<'d>(page: &mut Page<'d>, places: &[Place<'d>], folder: &Path) -> Vec<Account> {
     let mut names = BTreeSet::new();
     let mut accounts = Vec::new();
@@ -74,6 +78,7 @@ fn read_account(section: &mut Section<'_, '_>, folder: &Path) -> Option<Account>
     let client_key = section.optional("client_key", value::path(folder));
     let tls_server_name = section.optional("tls_server_name", value::host);
     let poll_every = section.optional("poll_every", poll_every).unwrap_or(Duration::from_mins(5));
+    let timeout = section.optional("timeout", timeout).unwrap_or(USUAL_TIMEOUT);
     let after_archive = section.optional("after_archive", after_archive).unwrap_or(AfterArchive::Keep);
     let delete_when = section.optional("delete_when", value::word(&DELETE_WHEN)).unwrap_or(DeleteWhen::Scanned);
     let max_message_bytes = section.optional("max_message_bytes", value::size).unwrap_or(256 << 20);
@@ -104,6 +109,7 @@ fn read_account(section: &mut Section<'_, '_>, folder: &Path) -> Option<Account>
         client_key,
         tls_server_name,
         poll_every,
+        timeout,
         after_archive,
         delete_when,
         max_message_bytes,
@@ -130,6 +136,14 @@ fn poll_every(value: &DeValue<'_>) -> Result<Duration, String> {
     let period = value::period(value)?;
     if period < SHORTEST_POLL {
         return Err("is too short for the server's sake; write \"10s\" or more".to_owned());
+    }
+    Ok(period)
+}
+
+fn timeout(value: &DeValue<'_>) -> Result<Duration, String> {
+    let period = value::period(value)?;
+    if !TIMEOUTS.contains(&period) {
+        return Err("is no time to wait for a server; write \"1s\" to \"1h\"".to_owned());
     }
     Ok(period)
 }

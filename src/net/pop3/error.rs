@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use super::Pace;
 use crate::net::tls::TlsError;
 use crate::proto::pop3::{Code, Fault, OpeningError, Reply, SaslError};
 
@@ -43,6 +44,8 @@ pub enum Cause {
     Tls(TlsError),
     #[error("no answer in {} s {phase}. It will be tried again", after.as_secs())]
     Deadline { phase: Phase, after: Duration },
+    #[error("the server sends hardly anything: less than {} octets in {} s. It will be tried again", Pace::OCTETS, .0.as_secs())]
+    Drips(Duration),
     #[error("the connection broke: {0}. It will be tried again")]
     Lost(io::Error),
     #[error(transparent)]
@@ -70,7 +73,8 @@ pub enum Phase {
 impl Error {
     pub fn class(&self) -> Class {
         match &self.cause {
-            Cause::Resolve(_) | Cause::Connect(_) | Cause::Deadline { .. } | Cause::Lost(_) => Class::Network,
+            Cause::Resolve(_) | Cause::Connect(_) | Cause::Lost(_) => Class::Network,
+            Cause::Deadline { .. } | Cause::Drips(_) => Class::Network,
             Cause::Tls(_) => Class::Tls,
             Cause::Opening(error) => of_opening(error),
             Cause::Fault(fault) => of_fault(fault),

@@ -5,6 +5,7 @@ mod connect;
 mod connection;
 mod error;
 mod kerberos;
+mod pace;
 mod session;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use crate::proto::pop3::{
     SecurityContext, SecurityContexts, Status,
 };
 pub use error::{Cause, Class, Error, Phase};
+pub use pace::Pace;
 pub use session::{Deleted, Quit, Retrieved, Session};
 
 /// Where the server is.
@@ -51,17 +53,27 @@ pub struct Deadlines {
     pub listing: Duration,
     /// Between two arrivals of octets.
     pub idle: Duration,
+    /// For each [`Pace::OCTETS`] of a reply, however they are spread, or for its end.
+    pub pace: Duration,
+}
+
+impl Deadlines {
+    /// For a server that may say nothing for so long.
+    pub fn within(timeout: Duration) -> Self {
+        Self {
+            connect: timeout.min(Duration::from_secs(20)),
+            tls: timeout.min(Duration::from_secs(20)),
+            greeting: timeout / 2,
+            login: timeout / 2,
+            listing: timeout,
+            idle: timeout,
+            pace: timeout * 5 / 2,
+        }
+    }
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(20),
-            tls: Duration::from_secs(20),
-            greeting: Duration::from_secs(60),
-            login: Duration::from_secs(60),
-            listing: Duration::from_secs(120),
-            idle: Duration::from_secs(120),
-        }
+        Self::within(Duration::from_secs(120))
     }
 }

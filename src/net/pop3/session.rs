@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use rustls::ProtocolVersion;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::connection::Connection;
 use super::error::{Cause, Error, Phase};
-use super::{Deadlines, Endpoint, connect};
+use super::{Deadlines, Endpoint, Pace, connect};
 use crate::net::tls::TlsFacts;
 use crate::proto::pop3::{Capabilities, Command, Event, Fault, Listing, Login, Reply, Retrieve, Seam, Window, Wire};
 
@@ -22,6 +22,7 @@ pub struct Session {
     window: Window,
     asking: Asking,
     seam: Seam,
+    pace: Pace,
     deadlines: Deadlines,
 }
 
@@ -108,6 +109,7 @@ impl Session {
                     window,
                     asking: Asking::Header,
                     seam: Seam::default(),
+                    pace: Pace::new(deadlines.pace),
                     deadlines: *deadlines,
                 })
             }
@@ -196,6 +198,7 @@ impl Session {
                 Advance::Told(told) => return Ok(Some(told)),
                 Advance::Last(told) => {
                     self.window.close();
+                    self.pace.begin();
                     return Ok(Some(told));
                 }
                 Advance::Starved if self.window.is_drained() => return Ok(None),
@@ -238,16 +241,20 @@ impl Session {
         if !self.window.is_drained() || !self.wire.is_idle() {
             return Err(self.failed(Cause::Unfinished));
         }
-        let arrived = self.connection.fill_now().await;
-        self.event(|_| ())?;
-        match arrived {
-            Some(Err(error)) => return Err(self.failed(connect::lost(error))),
-            Some(Ok(0)) => return Err(self.closed()),
-            Some(Ok(_)) | None => {}
-        }
+        self.expect_silence().await?;
         commands.iter().for_each(|command| self.wire.send(command));
         self.connection.write(self.wire.take_output());
         Ok(())
+    }
+
+    async fn expect_silence(&mut self) -> Result<(), Error> {
+        let arrived = self.connection.fill_now().await;
+        self.event(|_| ())?;
+        match arrived {
+            Some(Err(error)) => Err(self.failed(connect::lost(error))),
+            Some(Ok(0)) => Err(self.closed()),
+            Some(Ok(_)) | None => Ok(()),
+        }
     }
 
     /// One step through what has arrived already.
@@ -296,7 +303,10 @@ impl Session {
         loop {
             let reply = self.event(|event| if let Event::Status(reply) = event { Some(reply) } else { None })?;
             match reply {
-                Some(Some(reply)) => return Ok(reply),
+                Some(Some(reply)) => {
+                    self.pace.begin();
+                    return Ok(reply);
+                }
                 Some(None) => return Err(self.failed(Cause::Unfinished)),
                 None => self.fill(Phase::Transfer, self.deadlines.idle).await?,
             }
@@ -317,7 +327,10 @@ impl Session {
                 _ => None,
             })?;
             match end {
-                Some(Some(refusal)) => return Ok(refusal),
+                Some(Some(refusal)) => {
+                    self.pace.begin();
+                    return Ok(refusal);
+                }
                 Some(None) => (phase, limit) = (Phase::Transfer, self.deadlines.idle),
                 None => self.fill(phase, limit).await?,
             }
@@ -336,6 +349,9 @@ impl Session {
     }
 
     async fn read_more(&mut self) -> Result<(), Error> {
+        if self.wire.is_idle() {
+            self.expect_silence().await?;
+        }
         while let Some(wanted) = self.window.open() {
             let number = wanted.number;
             self.wire.send(&match self.asking {
@@ -348,10 +364,15 @@ impl Session {
     }
 
     async fn fill(&mut self, phase: Phase, limit: Duration) -> Result<(), Error> {
-        match timeout(limit, self.connection.fill()).await {
+        let begun = Instant::now();
+        match timeout(limit.min(self.pace.left()), self.connection.fill()).await {
             Ok(Ok(0)) => Err(self.closed()),
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(octets)) => {
+                self.pace.arrived(octets as u64, begun.elapsed());
+                Ok(())
+            }
             Ok(Err(error)) => Err(self.failed(connect::lost(error))),
+            Err(_) if self.pace.left() < limit => Err(self.failed(Cause::Drips(self.deadlines.pace))),
             Err(_) => Err(self.failed(Cause::Deadline { phase, after: limit })),
         }
     }

@@ -10,6 +10,7 @@ mod kills;
 mod listings;
 mod messages;
 mod pipelining;
+mod silence;
 mod unique_ids;
 
 use std::collections::BTreeSet;

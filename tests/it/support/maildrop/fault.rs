@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// What the server does wrong. A command is meant by what it begins with; the greeting is the command `""`.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -9,6 +11,8 @@ pub(crate) enum Fault {
     CutIn(&'static str, usize),
     /// Says nothing more after so many octets of this answer, and keeps the connection.
     StallIn(&'static str, usize),
+    /// Sends this answer in pieces of so many octets, with this pause before each.
+    DripIn(&'static str, usize, Duration),
     /// Says this in place of the answer.
     Answer(&'static str, Vec<u8>),
     /// Says the answer, and then this.

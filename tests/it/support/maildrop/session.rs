@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use poplar::proto::pop3::stuff;
 
@@ -177,6 +178,7 @@ impl Session<'_> {
         let mut octets = reply.to_vec();
         let mut cut = None;
         let mut stall = None;
+        let mut drip = None;
         let sent = self.sent_octets;
         for fault in self.faults.clone() {
             match fault {
@@ -185,6 +187,7 @@ impl Session<'_> {
                 Fault::Endless(to, line) if is_meant(command, to) => return self.go_on_and_on(line),
                 Fault::CutIn(to, upto) if is_meant(command, to) => cut = Some(upto),
                 Fault::StallIn(to, upto) if is_meant(command, to) => stall = Some(upto),
+                Fault::DripIn(to, piece, pause) if is_meant(command, to) => drip = Some((piece, pause)),
                 Fault::CutAfterOctets(upto) if upto < sent + octets.len() => cut = Some(upto - sent),
                 Fault::StallAfterOctets(upto) if upto < sent + octets.len() => stall = Some(upto - sent),
                 _ => {}
@@ -192,7 +195,11 @@ impl Session<'_> {
         }
         let end = cut.or(stall).map_or(octets.len(), |upto| upto.min(octets.len()));
         self.sent_octets += end;
-        self.reader.get_ref().write_all(&octets[..end])?;
+        let (piece, pause) = drip.unwrap_or((usize::MAX, Duration::ZERO));
+        for octets in octets[..end].chunks(piece) {
+            std::thread::sleep(pause);
+            self.reader.get_ref().write_all(octets)?;
+        }
         if stall.is_some() {
             lock(self.state).has_stalled = true;
             io::copy(&mut self.reader, &mut io::sink())?;
