@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Error};
-use crate::catalog::{Account, Backlog, LongFailed, PackRow, Purging, Rescan, Stage};
+use crate::catalog::{Account, Backlog, Gap, LongFailed, PackRow, Purging, Rescan, Stage};
 use crate::mail::{Timestamp, Verdict};
 
 /// How the archive and its owner are.
@@ -55,6 +55,9 @@ pub struct AccountStatus {
     pub polled_since: Option<Timestamp>,
     #[serde(skip)]
     pub certificate_end: Option<Timestamp>,
+    /// A day or more from which no session is on record, and which ended less than a day ago.
+    #[serde(skip)]
+    pub gap: Option<Gap>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -187,6 +190,7 @@ impl Archive {
             Ok(AccountStatus {
                 state: AccountState::of(&account),
                 kept: self.catalog.archived_count(&account.id)?,
+                gap: self.catalog.gap(&account.id, self.clock.now())?,
                 account: account.name,
                 last_poll: account.last_poll.map(|at| at.to_string()),
                 last_success: account.last_success.map(|at| at.to_string()),

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use rusqlite::{Row, params};
 
 use super::apply::account_number;
@@ -43,7 +45,42 @@ pub struct SessionRow {
     pub error: Option<String>,
 }
 
+/// A time from which no session of an account is on record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The end of the session before it.
+    pub from: Timestamp,
+    /// The beginning of the session after it.
+    pub to: Timestamp,
+}
+
+impl Gap {
+    /// Shorter ones are none.
+    pub const LENGTH: Duration = Duration::from_secs(24 * 3600);
+}
+
 impl Catalog {
+    /// The last gap between an account's sessions, as long as it ended less than [`Gap::LENGTH`] ago; the session that
+    /// begins at `now` counts. A gap whose end is still to come is none: the clock was ahead, and is back.
+    pub fn gap(&self, account: &AccountId, now: Timestamp) -> Result<Option<Gap>, Error> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT started_ms, ended_ms FROM session WHERE account = ?1 ORDER BY number DESC")?;
+        let mut rows = statement.query(params![account_number(&connection, account)?])?;
+        let mut to = now;
+        while let Some(row) = rows.next()? {
+            let (started, from) = (Timestamp::from_millis(row.get(0)?), Timestamp::from_millis(row.get(1)?));
+            if to.after(Gap::LENGTH) <= now {
+                break;
+            }
+            if to <= now && from.after(Gap::LENGTH) < to {
+                return Ok(Some(Gap { from, to }));
+            }
+            to = started;
+        }
+        Ok(None)
+    }
+
     /// Every line that an account ever listed, in the order of their first listing.
     pub fn lines(&self, account: &AccountId, visit: &mut dyn FnMut(Line)) -> Result<(), Error> {
         let connection = self.connection();

@@ -34,7 +34,7 @@ pub use compare::Compared;
 pub use dialog::Dialog;
 pub use error::Error;
 pub use fingerprint::teach;
-pub use history::{Line, LongFailed, SessionRow};
+pub use history::{Gap, Line, LongFailed, SessionRow};
 pub use ledger::{Archived, Known};
 pub use messages::{Attachment, MessageRow, MetAt, Summary, VerdictRow};
 pub use open::Catalog;

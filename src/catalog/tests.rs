@@ -92,6 +92,29 @@ fn a_kept_message_has_its_sighting_its_work_and_its_proof() {
 }
 
 #[test]
+fn a_day_without_a_session_is_a_gap_for_another_day() {
+    const HOUR: i64 = 3_600_000;
+    let bench = Bench::new();
+    let at = |hour: i64| Timestamp::from_millis(hour * HOUR);
+    let session = |hour: i64| bench.tell_at(at(hour), Event::Session(Session { started: at(hour), ..bench.session() }));
+    let gap = |hour: i64| {
+        let gap = bench.catalog.gap(&bench.account, at(hour)).unwrap();
+        gap.map(|gap| (gap.from.as_millis() / HOUR, gap.to.as_millis() / HOUR))
+    };
+    assert_eq!(gap(0), None);
+    (0..5).for_each(|hour| drop(session(hour)));
+    assert_eq!((gap(5), gap(28), gap(29)), (None, None, Some((4, 29))));
+    // The clock is set forward by a year.
+    session(9_000);
+    session(9_001);
+    assert_eq!((gap(9_002), gap(9_023), gap(9_024)), (Some((4, 9_000)), Some((4, 9_000)), None));
+    // And back.
+    assert_eq!(gap(6), None);
+    session(6);
+    assert_eq!((gap(7), gap(32)), (None, Some((6, 32))));
+}
+
+#[test]
 fn one_bad_event_does_not_take_its_batch_with_it() {
     let bench = Bench::new();
     let told = |event| {

@@ -11,7 +11,7 @@ use super::fetch::Context;
 use super::owner::{Options, Owner, Stages};
 use super::requests::{self, Ask};
 use crate::archive::{AccountState, AccountStatus};
-use crate::catalog::{self, Catalog};
+use crate::catalog::{self, Catalog, Gap};
 use crate::config::{self, Account, AfterArchive, Config, TlsMode};
 use crate::mail::event::AccountAdded;
 use crate::mail::{AccountId, Clock, Event, Timestamp};
@@ -223,6 +223,7 @@ pub fn warnings(config: &Config, known: &[AccountStatus], now: Timestamp) -> Vec
         warnings.extend(in_the_open(account));
         warnings.extend(overdue(config, known, now));
         warnings.extend(expiring(account, known));
+        warnings.extend(jumped(account, known, now));
     }
     warnings
 }
@@ -241,6 +242,19 @@ fn overdue(config: &Config, known: &AccountStatus, now: Timestamp) -> Option<Str
     Some(match &known.last_success {
         Some(_) => format!("ALARM: account {name}: no poll has succeeded since {since}; is `poplar run` at work?"),
         None => format!("ALARM: account {name}: no poll has succeeded since the first, {since}"),
+    })
+}
+
+/// The clock may have been set forward, or nobody was there; either way, what has become old meanwhile stays for a day.
+fn jumped(account: &Account, known: &AccountStatus, now: Timestamp) -> Option<String> {
+    let gap = known.gap.filter(|gap| gap.to < now)?;
+    let (name, Gap { from, to }) = (&account.name, gap);
+    matches!(account.after_archive, AfterArchive::DeleteAfter(_)).then(|| {
+        format!(
+            "account {name}: nothing is on record from {from} to {to}. If the clock was set forward, set it back: mail that \
+             grew older than delete_after in that time stays on the server until {}",
+            to.after(Gap::LENGTH)
+        )
     })
 }
 

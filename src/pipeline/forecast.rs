@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{AlreadyKept, Planning, wants_deleted};
-use super::{AccessTokens, Error, login};
+use super::{AccessTokens, Error, age, login};
 use crate::catalog::{self, Catalog, Known};
 use crate::config::{Account, AfterArchive, DeleteWhen};
 use crate::mail::event::Listed;
@@ -65,13 +65,14 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
     if waits > 0 {
         forecast.leave.extend(known.iter().filter(|row| row.archived.is_none()).filter_map(left).take(waits));
     }
+    let judged_at = judged_at(catalog, account, now)?;
     for kept in &plan.known {
         if kept.archived.is_destroyed {
             let why = "destroyed here; it stays at the server".to_owned();
             forecast.leave.push(Step { id: Some(kept.archived.message.id), ..Step::of(&kept.listed, why) });
             continue;
         }
-        if let Some(why) = wants_deleted(account, kept, now) {
+        if let Some(why) = wants_deleted(account, kept, judged_at) {
             forecast.delete.push(Step { id: Some(kept.archived.message.id), ..Step::of(&kept.listed, why) });
         } else if let Some(why) = later(account, kept) {
             forecast.delete_later.push(Step { id: Some(kept.archived.message.id), ..Step::of(&kept.listed, why) });
@@ -84,6 +85,12 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
 fn known(catalog: Option<&Catalog>, account: &Account) -> Result<Vec<Known>, catalog::Error> {
     let Some(catalog) = catalog else { return Ok(Vec::new()) };
     catalog.account(&account.name)?.map_or_else(|| Ok(Vec::new()), |known| catalog.known(&known.id))
+}
+
+fn judged_at(catalog: Option<&Catalog>, account: &Account, now: Timestamp) -> Result<Timestamp, catalog::Error> {
+    let Some(catalog) = catalog else { return Ok(now) };
+    let Some(known) = catalog.account(&account.name)? else { return Ok(now) };
+    age::judged_at(catalog, account, &known.id, now)
 }
 
 /// What the next session would fetch of a listing, in numbers.

@@ -2,6 +2,7 @@
 //! The only place where the holds meet for writing; never prints, and learns nothing from memory that a restart would
 //! forget.
 
+mod age;
 mod arrival;
 mod clear;
 mod error;

@@ -17,7 +17,7 @@ use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, Planning, wants_deleted};
 use super::recognise::{self, Doubt, Header, Headers};
 use super::record::Record;
 use super::stopping::{in_time, overdue};
-use super::{Error, Progress, Shortage, login};
+use super::{Error, Progress, Shortage, age, login};
 use crate::catalog::{Known, ServerFacts};
 use crate::config::{Account, AfterArchive};
 use crate::mail::event::{self, Listed, Missed, Sighted, Sighting};
@@ -240,7 +240,8 @@ impl<'a> Visit<'a> {
             return Ok(0);
         }
         let doubt = if plan.reuses_ids { Doubt::All } else { self.manner.doubt };
-        let is_due = |kept: &AlreadyKept| wants_deleted(self.account, kept, self.started).is_some();
+        let now = self.judged_at(self.started).await?;
+        let is_due = |kept: &AlreadyKept| wants_deleted(self.account, kept, now).is_some();
         let mut numbers = recognise::doubtful(&plan.known, doubt, is_due);
         let absent = self.absent(plan).await?;
         let sizes = absent.keys().copied().collect();
@@ -363,10 +364,16 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// The time by which it is told what is old enough to go.
+    async fn judged_at(&self, now: Timestamp) -> Result<Timestamp, Error> {
+        let (catalog, account, id) = (self.door.holds.catalog.clone(), self.account.clone(), self.id);
+        blocking(move || Ok(age::judged_at(&catalog, &account, &id, now)?)).await
+    }
+
     /// Deletes what the policy wants gone and ends the session. Only what was compared in this session, where the server
     /// lets us compare: its unique-id may mean another message by now.
     async fn clear(&mut self, mut session: Session, known: Vec<AlreadyKept>) -> Result<(), Error> {
-        let now = self.door.holds.clock.now();
+        let now = self.judged_at(self.door.holds.clock.now()).await?;
         let wanted: Vec<Wanted> = known
             .into_iter()
             .filter(|kept| !self.manner.headers || self.compared.contains(&kept.number))

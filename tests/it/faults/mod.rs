@@ -2,6 +2,7 @@
 //! once, nothing was fetched again that was kept, and nothing is deleted that is not kept.
 
 mod broken_lines;
+mod clocks;
 mod cuts;
 mod deletions;
 mod destroyed;

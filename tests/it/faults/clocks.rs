@@ -1,0 +1,64 @@
+//! A clock that is set forward makes no mail old enough to go.
+
+use std::time::Duration;
+
+use poplar::catalog::{Catalog, Told};
+use poplar::journal::Entry;
+use poplar::mail::event::{Session, SessionCounts};
+use poplar::mail::{Clock, Event, Occurrence, Timestamp};
+
+use super::{Scene, mails};
+use crate::support::maildrop::Maildrop;
+
+/// To the archive it then looks as if the clock had been set forward by so much since its last session.
+fn tell_of_a_session_before(scene: &Scene, past: Duration) {
+    let catalog = Catalog::open(&scene.archive.data_dir()).unwrap();
+    let account = catalog.account("tester").unwrap().unwrap().id;
+    let past = i64::try_from(past.as_millis()).unwrap();
+    let at = Timestamp::from_millis(Clock::system().now().as_millis() - past);
+    let session = Session {
+        account,
+        started: at,
+        counts: SessionCounts::default(),
+        missed: Vec::new(),
+        gone: Vec::new(),
+        absent: Vec::new(),
+        error: None,
+    };
+    let occurrence = Occurrence { at, event: Event::Session(session) };
+    let Entry { leaf, record } = Entry::new(&occurrence);
+    catalog.commit(&[], &[Told::new(occurrence, leaf, record)]).unwrap();
+}
+
+#[test]
+fn mail_that_grew_old_while_nobody_looked_stays_for_a_day_and_status_says_so() {
+    let scene = Scene::with(Maildrop::new(mails(3)), "after_archive = \"keep\"");
+    scene.fetch_well().assert_counts([("kept", 3)]);
+    tell_of_a_session_before(&scene, Duration::from_secs(3 * 24 * 3600));
+    scene.set("after_archive = { delete_after = \"1s\" }\ndelete_when = \"kept\"");
+    std::thread::sleep(Duration::from_millis(1100));
+    let planned = scene.archive.json(&["plan", "tester"]);
+    assert!(!planned.to_string().contains("its time is over"), "{planned}");
+    for _ in 0..2 {
+        scene.fetch_well().assert_counts([("known", 3), ("deleted", 0)]);
+        let warned = scene.archive.warnings();
+        assert!(warned.contains("If the clock was set forward, set it back"), "{warned}");
+    }
+
+    // What is to go at once has no age.
+    scene.set("after_archive = \"delete\"\ndelete_when = \"kept\"");
+    scene.fetch_well().assert_counts([("deleted", 3)]);
+    assert!(!scene.archive.warnings().contains("clock"), "{}", scene.archive.warnings());
+    scene.assert_whole();
+}
+
+#[test]
+fn a_few_hours_without_a_session_are_nothing() {
+    let scene = Scene::with(Maildrop::new(mails(3)), "after_archive = \"keep\"");
+    scene.fetch_well().assert_counts([("kept", 3)]);
+    tell_of_a_session_before(&scene, Duration::from_secs(20 * 3600));
+    scene.set("after_archive = { delete_after = \"1s\" }\ndelete_when = \"kept\"");
+    std::thread::sleep(Duration::from_millis(1100));
+    scene.fetch_well().assert_counts([("deleted", 3)]);
+    scene.assert_whole();
+}
