@@ -56,6 +56,8 @@ impl Trouble {
                 Class::Protocol if error.is_transient() => Self::Passing,
                 _ => Self::Refused,
             },
+            // As a wrong password: it takes a person to sign in again.
+            pipeline::Error::Token(error) if error.wants_a_person() => Self::Auth,
             error if error.is_transient() => Self::Passing,
             _ => Self::Refused,
         }

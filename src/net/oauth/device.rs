@@ -5,7 +5,7 @@ use tokio::time::sleep;
 
 use super::answer::{Granted, device};
 use super::error::{Cause, Error};
-use super::keep;
+use super::keep::{self, Renewal};
 use super::provider::{Grant, Provider};
 use super::tokens::post;
 use crate::mail::{Clock, Secret, Timestamp};
@@ -122,6 +122,8 @@ impl SignIn {
 
     async fn keep(&self, granted: Granted) -> Result<(), Error> {
         let refresh = granted.refresh.ok_or_else(|| self.provider.error(Cause::NoRefreshToken))?;
+        // Else a token that is being renewed just now would take its place.
+        let _renewal = Renewal::begin(&self.file).await.map_err(|cause| self.provider.error(cause))?;
         keep::store(&self.file, &refresh).await.map_err(|cause| self.provider.error(cause))
     }
 }

@@ -49,6 +49,8 @@ pub enum Cause {
     Hung(Duration),
     #[error("it printed no token{}", quoted(.said))]
     Nothing { said: String },
+    #[error("another process has been renewing the token for {} s. It will be tried again", .0.as_secs())]
+    Renewing(Duration),
     #[error("poplar is stopping")]
     Stopping,
 }
@@ -63,11 +65,16 @@ pub struct Denial {
 }
 
 impl Error {
+    /// Whether somebody has to sign in again before there is another token.
+    pub fn wants_a_person(&self) -> bool {
+        matches!(&self.cause, Cause::Denied(denial) if denial.wants_a_person())
+    }
+
     /// Whether the same attempt may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match &self.cause {
             Cause::Http(error) => error.is_transient(),
-            Cause::Stopping | Cause::Busy { .. } | Cause::Garbage | Cause::Store { .. } => true,
+            Cause::Stopping | Cause::Renewing(_) | Cause::Busy { .. } | Cause::Garbage | Cause::Store { .. } => true,
             Cause::Start(_) | Cause::Failed { .. } | Cause::Hung(_) | Cause::Nothing { .. } => true,
             Cause::Denied(denial) => denial.is_transient(),
             Cause::Status { .. } | Cause::Unsendable => false,
@@ -78,6 +85,10 @@ impl Error {
 }
 
 impl Denial {
+    fn wants_a_person(&self) -> bool {
+        matches!(self.code.as_str(), "invalid_grant" | "interaction_required" | "consent_required" | "login_required")
+    }
+
     fn is_transient(&self) -> bool {
         matches!(self.code.as_str(), "temporarily_unavailable" | "server_error" | "authorization_pending" | "slow_down")
     }

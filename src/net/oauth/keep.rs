@@ -1,16 +1,50 @@
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 use super::answer::token;
 use super::error::Cause;
-use crate::files::{check_private, create_private_dir, publish};
+use crate::files::{check_private, create_private_dir, open_private, publish};
 use crate::mail::Secret;
 
 /// The longest file of a refresh token, in bytes.
 const LONGEST: u64 = 64 << 10;
+
+/// How long another process may take to renew a token: two requests, and a disk.
+const PATIENCE: Duration = Duration::from_secs(90);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Held while a refresh token is used and replaced: of two who send the same one, a provider that rotates it takes one for a
+/// thief, and may call back both. The kernel lets go of it however the process ends.
+#[derive(Debug)]
+pub(super) struct Renewal {
+    _lock: Option<File>,
+}
+
+impl Renewal {
+    /// Waits for whoever renews the token in `file` now.
+    pub(super) async fn begin(file: &Path) -> Result<Self, Cause> {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".lock");
+        // Where no file can be made, none can be replaced either: such a token does not rotate.
+        let Ok(lock) = open_private(Path::new(&beside)) else { return Ok(Self { _lock: None }) };
+        let taken = async {
+            loop {
+                match lock.try_lock() {
+                    Err(TryLockError::WouldBlock) => sleep(LOOK_AGAIN).await,
+                    // A file system without locks has to do without.
+                    Ok(()) | Err(TryLockError::Error(_)) => return,
+                }
+            }
+        };
+        timeout(PATIENCE, taken).await.map_err(|_| Cause::Renewing(PATIENCE))?;
+        Ok(Self { _lock: Some(lock) })
+    }
+}
 
 /// The refresh token in `file`: its one line.
 pub(super) async fn read(file: &Path) -> Result<Secret<String>, Cause> {

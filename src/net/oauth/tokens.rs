@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use super::answer::{Granted, granted};
 use super::command::Command;
 use super::error::{Cause, Error};
-use super::keep;
+use super::keep::{self, Renewal};
 use super::provider::{Grant, Provider};
 use crate::mail::{Clock, Secret, Timestamp};
 use crate::net::http::Http;
@@ -90,9 +90,20 @@ impl Shared {
             Source::Command(command) => return command.run().await,
             Source::Provider { provider, http, clock } => (provider, http, clock),
         };
+        let good = |held: &Held| {
+            let access = held.access.as_ref().filter(|access| clock.now() < access.good_until)?;
+            held.unsaved.is_none().then(|| access.token.clone())
+        };
+        if let Some(token) = good(&held) {
+            return Ok(token);
+        }
+        let _renewal = match &provider.grant {
+            Grant::RefreshToken { file } => Some(Renewal::begin(file).await.map_err(|cause| provider.error(cause))?),
+            Grant::ClientCredentials => None,
+        };
         save(provider, &mut held).await?;
-        if let Some(access) = held.access.as_ref().filter(|access| clock.now() < access.good_until) {
-            return Ok(access.token.clone());
+        if let Some(token) = good(&held) {
+            return Ok(token);
         }
         let asked_at = clock.now();
         let granted = request(provider, http).await?;

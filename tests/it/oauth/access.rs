@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use poplar::net::oauth::{Cause, Grant, Provider};
 use tokio::sync::Notify;
@@ -67,6 +68,20 @@ async fn two_who_ask_at_once_cost_one_request() {
     let (one, other) = tokio::join!(granted(&tokens), granted(&tokens));
     assert_eq!([one.as_str(), other.as_str()], ["access-1"; 2]);
     assert_eq!(bench.server.asked().len(), 1);
+}
+
+/// Each has its own memory, as two processes have.
+#[tokio::test]
+async fn two_processes_that_renew_at_once_do_so_one_after_the_other() {
+    let dawdles = Box::new(|| thread::sleep(Duration::from_millis(300)));
+    let bench = Bench::new(vec![Answer::After(dawdles, Box::new(rotates(1))), rotates(2)]);
+    let (one, other) = (bench.tokens(), bench.tokens());
+    let mut got = <[String; 2]>::from(tokio::join!(granted(&one), granted(&other)));
+    got.sort_unstable();
+    assert_eq!(got, ["access-1", "access-2"]);
+    let sent: Vec<String> = bench.server.asked().iter().map(|form| form["refresh_token"].clone()).collect();
+    assert_eq!(sent, ["refresh-0", "refresh-1"]);
+    assert_eq!(bench.kept(), "refresh-2\n");
 }
 
 #[tokio::test]

@@ -39,3 +39,22 @@ fn an_account_is_polled_with_tokens_and_keeps_the_new_refresh_token() {
     assert_eq!(provider.asked()[1]["refresh_token"], "second");
     assert!(!archive.well(&["status"]).text().contains("second"), "a token is shown");
 }
+
+#[test]
+fn an_account_whose_refresh_token_is_void_rests_after_two_tries() {
+    let over = json!({ "error": "invalid_grant", "error_description": "revoked" }).to_string();
+    let provider = TokenServer::start((0..3).map(|_| Answer::Says(400, over.clone())).collect());
+    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    let refresh = archive.path("refresh.token");
+    fs::write(&refresh, "first\n").unwrap();
+    fs::set_permissions(&refresh, fs::Permissions::from_mode(0o600)).unwrap();
+    let oauth = format!(
+        "[account.oauth]\ntoken_url = {:?}\nclient_id = \"poplar\"\nrefresh_token = {{ file = {refresh:?} }}",
+        provider.url()
+    );
+    archive.configure(&[Account::plain(1, "tester").without_password().with(&oauth)]);
+    for state in ["active", "resting"] {
+        archive.run(&["--json", "fetch", "--keep-only"]).assert_said(1, "Sign in again with poplar account login");
+        assert_eq!(archive.status()["accounts"][0]["state"], state);
+    }
+}
