@@ -55,6 +55,9 @@ pub struct AccountStatus {
     pub polled_since: Option<Timestamp>,
     #[serde(skip)]
     pub certificate_end: Option<Timestamp>,
+    /// Its server tells neither unique-ids nor header blocks.
+    #[serde(skip)]
+    pub is_nameless: bool,
     /// A day or more from which no session is on record, and which ended less than a day ago.
     #[serde(skip)]
     pub gap: Option<Gap>,
@@ -190,6 +193,7 @@ impl Archive {
             Ok(AccountStatus {
                 state: AccountState::of(&account),
                 kept: self.catalog.archived_count(&account.id)?,
+                is_nameless: self.catalog.is_nameless(&account.id)?,
                 gap: self.catalog.gap(&account.id, self.clock.now())?,
                 account: account.name,
                 last_poll: account.last_poll.map(|at| at.to_string()),

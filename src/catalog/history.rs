@@ -81,6 +81,16 @@ impl Catalog {
         Ok(None)
     }
 
+    /// Whether mail is there that only its octets tell from other mail: the server has neither UIDL nor TOP.
+    pub fn is_nameless(&self, account: &AccountId) -> Result<bool, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM sighting WHERE account = ?1 AND gone_ms IS NULL AND uidl >= ?2 AND uidl < ?3)",
+        )?;
+        let account = account_number(&connection, account)?;
+        Ok(statement.query_row(params![account, b"octets:", b"octets;"], |row| row.get(0))?)
+    }
+
     /// Every line that an account ever listed, in the order of their first listing.
     pub fn lines(&self, account: &AccountId, visit: &mut dyn FnMut(Line)) -> Result<(), Error> {
         let connection = self.connection();

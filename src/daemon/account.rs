@@ -15,6 +15,7 @@ use crate::catalog::{self, Catalog, Gap};
 use crate::config::{self, Account, AfterArchive, Config, TlsMode};
 use crate::mail::event::AccountAdded;
 use crate::mail::{AccountId, Clock, Event, Timestamp};
+use crate::net::tls::Identity;
 
 /// What is to become of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,6 +222,8 @@ pub fn warnings(config: &Config, known: &[AccountStatus], now: Timestamp) -> Vec
             continue;
         }
         warnings.extend(in_the_open(account));
+        warnings.extend(own_certificate(account, now));
+        warnings.extend(all_mail_each_time(account, known));
         warnings.extend(overdue(config, known, now));
         warnings.extend(expiring(account, known));
         warnings.extend(jumped(account, known, now));
@@ -232,6 +235,29 @@ fn in_the_open(account: &Account) -> Option<String> {
     (account.tls == TlsMode::None).then(|| {
         let name = &account.name;
         format!("account {name}: its mail, and perhaps its password, can be read on the way (tls = \"none\")")
+    })
+}
+
+/// Ours, as the server's (`archive::Status`): two weeks before its end.
+fn own_certificate(account: &Account, now: Timestamp) -> Option<String> {
+    const NEAR: Duration = Duration::from_secs(14 * 24 * 3600);
+    let (certificate, key) = account.client_cert.clone().zip(account.client_key.clone())?;
+    // One that cannot be read is an error of the next poll.
+    let facts = Identity { certificate: certificate.clone(), key }.facts().ok().flatten()?;
+    let (name, end) = (&account.name, facts.not_after);
+    let word = if end < now { "expired" } else { "expires" };
+    (end < now.after(NEAR))
+        .then(|| format!("account {name}: its client_cert {} {word} {end}; put a new one there", certificate.display()))
+}
+
+/// Without unique-ids and header blocks nothing but its octets tells a message from another.
+fn all_mail_each_time(account: &Account, known: &AccountStatus) -> Option<String> {
+    let name = &account.name;
+    (known.is_nameless && account.after_archive != AfterArchive::Delete).then(|| {
+        format!(
+            "account {name}: its server has neither UIDL nor TOP, so each poll fetches all its mail again; set \
+             after_archive = \"delete\", or a longer poll_every"
+        )
     })
 }
 

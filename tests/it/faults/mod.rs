@@ -11,6 +11,7 @@ mod kills;
 mod listings;
 mod messages;
 mod pipelining;
+mod policies;
 mod silence;
 mod unique_ids;
 

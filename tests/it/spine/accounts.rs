@@ -227,3 +227,36 @@ fn what_a_server_said_of_itself_is_warned_of() {
     assert!(warned.contains("the certificate of its server expires"), "{warned}");
     archive.assert_sound();
 }
+
+#[test]
+fn a_fetch_by_hand_that_failed_is_held_against_the_account_by_the_daemon() {
+    let Scene { archive, .. } = &scene();
+    archive.configure(&[Account::plain(1, "bob").with("poll_every = \"10s\"")]);
+    assert_eq!(fetch(archive, &[]).code, 1);
+    let known = Catalog::beside(&archive.data_dir()).unwrap().unwrap().account("bob").unwrap().unwrap();
+    let next = known.next_poll.unwrap();
+    assert!(next > known.last_poll.unwrap().after(Duration::from_secs(50)), "{known:?}");
+    assert_eq!(known.trouble.unwrap().class, "passing");
+    let mut daemon = archive.start(&[]);
+    assert_eq!(archive.status()["accounts"][0]["next_poll"], next.to_string());
+    assert_eq!(daemon.stop(), 0, "{}", daemon.log());
+}
+
+#[test]
+fn our_own_certificate_is_warned_of_before_it_ends() {
+    let Scene { server, archive, .. } = &scene();
+    archive.fetch(&["--keep-only"]);
+    for (days, word) in [(3, "expires"), (-3, "expired"), (90, "")] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut ours = rcgen::CertificateParams::new(vec!["tester".to_owned()]).unwrap();
+        let end = Clock::system().now().as_millis() / 1000 + days * 24 * 3600;
+        ours.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(end.cast_unsigned());
+        fs::write(archive.path("ours.pem"), ours.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(archive.path("ours.key"), key.serialize_pem()).unwrap();
+        let lines = "client_cert = \"ours.pem\"\nclient_key = \"ours.key\"";
+        archive.configure(&[Account::implicit(server, "tester").with(lines)]);
+        let warned = archive.warnings();
+        assert_eq!(warned.contains("its client_cert"), !word.is_empty(), "{warned}");
+        assert!(word.is_empty() || warned.contains(&format!("ours.pem {word} 20")), "{warned}");
+    }
+}

@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     QuitUnanswered,
     /// Deletes the first so many of what was to go, and says -ERR.
     QuitErr(usize),
+    /// What RETR gave is listed no more after QUIT.
+    QuitHidesWhatWasFetched,
     /// The header block that TOP gives has a line more than that of RETR.
     TopDiffersFromRetr,
     /// Closes the connection when a command waits behind the one it answers.

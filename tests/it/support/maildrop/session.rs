@@ -170,6 +170,11 @@ impl Session<'_> {
                 state.deleted.push(gone);
             }
         }
+        if self.has(|fault| matches!(fault, Fault::QuitHidesWhatWasFetched)) {
+            let State { mails, handed_out, deleted, .. } = &mut *state;
+            deleted.extend(mails.extract_if(.., |mail| handed_out.contains(&mail.id())));
+        }
+        drop(state);
         reply
     }
 
