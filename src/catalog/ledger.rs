@@ -88,7 +88,10 @@ impl Catalog {
             "{KNOWN} WHERE sighting.account = ?1 AND gone_ms IS NULL ORDER BY sighting.number"
         ))?;
         let mut rows = statement.query_map(params![account_number(&connection, account)?], known)?;
-        rows.try_for_each(|row| Ok(each(row?)))
+        rows.try_for_each(|row| {
+            each(row?);
+            Ok(())
+        })
     }
 
     /// Mail of this listed size that an account once listed, lists no more, and was not told to delete.

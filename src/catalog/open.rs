@@ -183,6 +183,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test's own switch is no setting")]
     fn a_new_catalog_is_what_the_migrations_make_of_an_old_one() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/catalog/whole.sql");
         let head = "-- All migrations in one, for a new catalog. Made by them: UPDATE=1 cargo test a_new_catalog.\n\n";

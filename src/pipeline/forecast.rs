@@ -109,7 +109,9 @@ impl Outlook {
         listing: &[pop3::Listed],
         now: Timestamp,
     ) -> Result<Self, catalog::Error> {
-        let plan = Plan::new(listing, &known(catalog, account)?, account, now);
+        let mut planning = Planning::new(listing, account, now);
+        known(catalog, account)?.into_iter().for_each(|row| planning.take(row));
+        let plan = planning.finish();
         let missed = plan.missed.iter().map(|missed| missed.fate).chain(plan.still_missed);
         Ok(Self { new: plan.fetch.len(), oversize: missed.filter(|fate| *fate == Fate::Oversize).count() })
     }

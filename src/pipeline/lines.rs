@@ -86,6 +86,12 @@ impl<'l> Lines<'l> {
         None
     }
 
+    /// All of the ledger has been taken in: how many lines the archive holds. Their names are not looked up any more.
+    pub(super) fn finish(&mut self) -> usize {
+        self.first = HashMap::new();
+        self.met.iter().flatten().count()
+    }
+
     pub(super) fn listed(&self, at: usize) -> Listed {
         let line = &self.listing[at];
         Listed { uidl: Uidl::new(&line.uid[..]), ordinal: self.ordinals[at], listed_bytes: line.size_bytes }

@@ -81,6 +81,7 @@ impl<'a> Planning<'a> {
 
     /// All of the ledger has been taken in.
     pub(super) fn finish(mut self) -> Plan {
+        self.plan.known.reserve_exact(self.lines.finish());
         let mut tried = HashSet::new();
         for (at, line) in self.listing.iter().enumerate() {
             let (listed, earlier) = (self.lines.listed(at), self.lines.earlier(at));

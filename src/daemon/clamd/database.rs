@@ -113,6 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test lays its files")]
     fn a_set_is_told_by_names_octets_and_settings_of_what_clamd_loads() {
         let folder = tempfile::tempdir().unwrap();
         let set = |config: &str| signature_set(folder.path(), config).unwrap();

@@ -26,8 +26,8 @@ fn learn(archive: &Archive, file: &str, marker: &str) {
 
 fn rescanned(archive: &Archive) -> Vec<Value> {
     let entries = archive.json(&["journal", "list", "--limit", "1000"]);
-    let entries = entries["entries"].as_array().unwrap().clone();
-    entries.into_iter().filter(|entry| entry["kind"] == "rescanned").collect()
+    let leaves = entries.as_array().unwrap().iter().map(|entry| entry["leaf"].clone());
+    leaves.filter(|leaf| leaf["kind"] == "rescanned").collect()
 }
 
 #[test]

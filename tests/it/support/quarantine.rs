@@ -11,7 +11,7 @@ use poplar::mail::{BlobId, Event, Occurrence, Timestamp};
 pub(crate) fn seal_off(archive: &Path, blob: BlobId, messages: &[BlobId]) {
     let catalog = Catalog::open(archive).unwrap();
     for id in messages {
-        let message = MessageRef { id: *id, nonce: catalog.nonce(id).unwrap().unwrap() };
+        let message = MessageRef { id: *id, nonce: catalog.nonces([id]).unwrap()[0].unwrap() };
         let items = vec![Item { blob, size_bytes: 1, signature: "Test.Virus".to_owned() }];
         let event = Event::Quarantined(Quarantined { message, items });
         let occurrence = Occurrence { at: Timestamp::from_millis(7), event };
