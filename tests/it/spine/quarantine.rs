@@ -107,7 +107,7 @@ fn what_was_found_in_one_message_is_withheld_in_all() {
 #[test]
 fn what_nobody_can_place_in_a_part_closes_the_whole_message() {
     let octets = noted("all of it");
-    let archive = archive_of(&[octets.clone()]);
+    let archive = archive_of(std::slice::from_ref(&octets));
     seal_off(&archive, &octets, &octets, FINDING);
     archive.run(&["show", &id(&octets), "--part", "1"]).assert_said(1, "withheld: it is infected");
     // Known to be in the second part, it leaves the first one readable.
@@ -120,7 +120,7 @@ fn what_nobody_can_place_in_a_part_closes_the_whole_message() {
 #[test]
 fn a_release_needs_a_reason_and_holds_for_one_finding() {
     let octets = infected_mail();
-    let archive = archive_of(&[octets.clone()]);
+    let archive = archive_of(std::slice::from_ref(&octets));
     let found = part(&archive, &octets, 2)["detail"].as_str().unwrap().to_owned();
     let hash = id(&eicar());
     seal_off(&archive, &octets, &eicar(), &found);
@@ -166,7 +166,7 @@ fn with_four_eyes_a_second_person_releases() {
         return;
     }
     let octets = noted("four eyes");
-    let archive = archive_of(&[octets.clone()]);
+    let archive = archive_of(std::slice::from_ref(&octets));
     let config = fs::read_to_string(archive.config_file()).unwrap() + "[quarantine]\nfour_eyes = true\n";
     fs::write(archive.config_file(), config).unwrap();
     seal_off(&archive, &octets, NOTE, FINDING);
@@ -199,7 +199,7 @@ fn with_four_eyes_a_second_person_releases() {
 #[test]
 fn an_export_is_a_zip_with_a_password_and_on_record() {
     let octets = infected_mail();
-    let archive = archive_of(&[octets.clone()]);
+    let archive = archive_of(std::slice::from_ref(&octets));
     seal_off(&archive, &octets, &eicar(), FINDING);
     seal_off(&archive, &octets, &octets, FINDING);
     let file = archive.path("out.zip");
