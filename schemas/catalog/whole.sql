@@ -46,7 +46,7 @@ CREATE TABLE message (
     to_line     TEXT,
     subject     TEXT,
     attachments TEXT NOT NULL DEFAULT '[]'             -- JSON: [{part, name, type, size_bytes}]
-, mark INTEGER) STRICT;
+, mark INTEGER, purged_ms INTEGER) STRICT;
 
 CREATE INDEX message_with_attachments ON message (number) WHERE attachments <> '[]';
 
@@ -182,20 +182,6 @@ CREATE TABLE verified (
     damage   TEXT NOT NULL                             -- JSON: a sentence each
 , mark INTEGER) STRICT;
 
-CREATE TRIGGER message_is_marked AFTER INSERT ON message BEGIN
-    UPDATE message SET mark = fingerprint(NEW.number, NEW.id, NEW.nonce, NEW.header, NEW.size_bytes, NEW.kept_ms,
-        NEW.pack, NEW.ordinal, NEW.journal, NEW.verdict, NEW.indexed_ms,
-        NEW.date_ms, NEW.from_line, NEW.to_line, NEW.subject, NEW.attachments)
-    WHERE number = NEW.number;
-END;
-
-CREATE TRIGGER message_is_marked_anew AFTER UPDATE ON message WHEN NEW.mark IS OLD.mark BEGIN
-    UPDATE message SET mark = fingerprint(NEW.number, NEW.id, NEW.nonce, NEW.header, NEW.size_bytes, NEW.kept_ms,
-        NEW.pack, NEW.ordinal, NEW.journal, NEW.verdict, NEW.indexed_ms,
-        NEW.date_ms, NEW.from_line, NEW.to_line, NEW.subject, NEW.attachments)
-    WHERE number = NEW.number;
-END;
-
 CREATE TRIGGER sighting_is_marked AFTER INSERT ON sighting BEGIN
     UPDATE sighting SET mark = fingerprint(NEW.number, NEW.account, NEW.uidl, NEW.ordinal, NEW.listed_bytes, NEW.fate,
         NEW.message, NEW.seen_ms, NEW.fate_ms, NEW.reason, NEW.attempts,
@@ -323,4 +309,155 @@ CREATE TRIGGER account_is_marked_anew AFTER UPDATE ON account WHEN NEW.mark IS O
         NEW.trouble_settings, NEW.expire_days, NEW.login_delay_s, NEW.certificate_expires_ms)
     WHERE number = NEW.number;
 END;
+
+CREATE TRIGGER message_is_marked AFTER INSERT ON message BEGIN
+    UPDATE message SET mark = fingerprint(NEW.number, NEW.id, NEW.nonce, NEW.header, NEW.size_bytes, NEW.kept_ms,
+        NEW.pack, NEW.ordinal, NEW.journal, NEW.verdict, NEW.indexed_ms,
+        NEW.date_ms, NEW.from_line, NEW.to_line, NEW.subject, NEW.attachments, NEW.purged_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER message_is_marked_anew AFTER UPDATE ON message WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE message SET mark = fingerprint(NEW.number, NEW.id, NEW.nonce, NEW.header, NEW.size_bytes, NEW.kept_ms,
+        NEW.pack, NEW.ordinal, NEW.journal, NEW.verdict, NEW.indexed_ms,
+        NEW.date_ms, NEW.from_line, NEW.to_line, NEW.subject, NEW.attachments, NEW.purged_ms)
+    WHERE number = NEW.number;
+END;
+
+CREATE INDEX message_by_size ON message (size_bytes);
+
+CREATE INDEX message_unindexed ON message (number) WHERE indexed_ms IS NULL;
+
+CREATE INDEX message_purged ON message (pack, ordinal) WHERE purged_ms IS NOT NULL;
+
+CREATE TABLE quarantine (
+    number     INTEGER PRIMARY KEY,
+    blob       BLOB NOT NULL UNIQUE CHECK (length(blob) = 32),
+    size_bytes INTEGER NOT NULL,
+    signature  TEXT NOT NULL,                          -- what was found in it last
+    state      TEXT NOT NULL CHECK (state IN ('sealed', 'released', 'purged')),
+    since_ms   INTEGER NOT NULL,                       -- found first
+    changed_ms INTEGER NOT NULL,
+    asked_ms   INTEGER,                                -- somebody wants it released, and a second person has to agree
+    asked_by   TEXT,
+    asked_why  TEXT,
+    mark       INTEGER
+) STRICT;
+
+CREATE TRIGGER quarantine_is_marked AFTER INSERT ON quarantine BEGIN
+    UPDATE quarantine SET mark = fingerprint(NEW.number, NEW.blob, NEW.size_bytes, NEW.signature, NEW.state,
+        NEW.since_ms, NEW.changed_ms, NEW.asked_ms, NEW.asked_by, NEW.asked_why)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER quarantine_is_marked_anew AFTER UPDATE ON quarantine WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE quarantine SET mark = fingerprint(NEW.number, NEW.blob, NEW.size_bytes, NEW.signature, NEW.state,
+        NEW.since_ms, NEW.changed_ms, NEW.asked_ms, NEW.asked_by, NEW.asked_why)
+    WHERE number = NEW.number;
+END;
+
+CREATE TABLE occurrence (
+    item    INTEGER NOT NULL REFERENCES quarantine (number),
+    message INTEGER NOT NULL REFERENCES message (number),
+    PRIMARY KEY (item, message)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX occurrence_by_message ON occurrence (message, item);
+
+CREATE TABLE release (
+    number    INTEGER PRIMARY KEY,
+    item      INTEGER NOT NULL REFERENCES quarantine (number),
+    signature TEXT NOT NULL,
+    at_ms     INTEGER NOT NULL,
+    reason    TEXT NOT NULL,
+    decider   TEXT NOT NULL,
+    asked_by  TEXT,
+    mark      INTEGER
+) STRICT;
+
+CREATE INDEX release_of_item ON release (item, signature);
+
+CREATE TRIGGER release_is_marked AFTER INSERT ON release BEGIN
+    UPDATE release SET mark = fingerprint(NEW.number, NEW.item, NEW.signature, NEW.at_ms, NEW.reason, NEW.decider,
+        NEW.asked_by)
+    WHERE number = NEW.number;
+END;
+
+CREATE TABLE reading (
+    number  INTEGER PRIMARY KEY,
+    message INTEGER NOT NULL REFERENCES message (number),
+    kind    TEXT NOT NULL CHECK (kind IN ('viewed', 'exported')),
+    what    TEXT NOT NULL,
+    reader  TEXT NOT NULL,
+    at_ms   INTEGER NOT NULL,
+    reason  TEXT,
+    mark    INTEGER
+) STRICT;
+
+CREATE INDEX reading_of_message ON reading (message, number);
+
+CREATE TRIGGER reading_is_marked AFTER INSERT ON reading BEGIN
+    UPDATE reading SET mark = fingerprint(NEW.number, NEW.message, NEW.kind, NEW.what, NEW.reader, NEW.at_ms,
+        NEW.reason)
+    WHERE number = NEW.number;
+END;
+
+CREATE TABLE rescanned (
+    number        INTEGER PRIMARY KEY,
+    why           TEXT NOT NULL,
+    signature_set TEXT NOT NULL,
+    began_ms      INTEGER NOT NULL,
+    ended_ms      INTEGER NOT NULL,
+    messages      INTEGER NOT NULL,
+    parts         INTEGER NOT NULL,
+    changed       INTEGER NOT NULL,
+    infected      INTEGER NOT NULL,
+    mark          INTEGER
+) STRICT;
+
+CREATE TRIGGER rescanned_is_marked AFTER INSERT ON rescanned BEGIN
+    UPDATE rescanned SET mark = fingerprint(NEW.number, NEW.why, NEW.signature_set, NEW.began_ms, NEW.ended_ms,
+        NEW.messages, NEW.parts, NEW.changed, NEW.infected)
+    WHERE number = NEW.number;
+END;
+
+CREATE TABLE answer (
+    blob          BLOB PRIMARY KEY CHECK (length(blob) = 32),
+    signature_set TEXT NOT NULL,
+    verdict       TEXT NOT NULL,
+    detail        TEXT,
+    mark          INTEGER NOT NULL                     -- looked at before the row is believed
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rescan (
+    one           INTEGER PRIMARY KEY CHECK (one = 1),
+    why           TEXT NOT NULL,
+    signature_set TEXT NOT NULL,
+    began_ms      INTEGER NOT NULL,
+    below         INTEGER NOT NULL,
+    total         INTEGER NOT NULL,
+    messages      INTEGER NOT NULL DEFAULT 0,
+    parts         INTEGER NOT NULL DEFAULT 0,
+    changed       INTEGER NOT NULL DEFAULT 0,
+    infected      INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE purge (
+    message INTEGER PRIMARY KEY REFERENCES message (number),
+    journal INTEGER NOT NULL,                          -- nothing is destroyed before a checkpoint covers it
+    at_ms   INTEGER NOT NULL,
+    reason  TEXT NOT NULL,
+    decider TEXT NOT NULL,
+    mark    INTEGER
+) STRICT;
+
+CREATE TRIGGER purge_is_marked AFTER INSERT ON purge BEGIN
+    UPDATE purge SET mark = fingerprint(NEW.message, NEW.journal, NEW.at_ms, NEW.reason, NEW.decider)
+    WHERE message = NEW.message;
+END;
+
+CREATE TABLE purging (
+    pack  INTEGER PRIMARY KEY REFERENCES pack (number),
+    error TEXT                                         -- why it could not be written anew; tried again at the next start
+) STRICT;
 
