@@ -35,6 +35,21 @@ impl Standing {
     pub const fn is_withheld(&self) -> bool {
         self.sealed.is_some() || self.verdict.is_withheld() && !self.is_released
     }
+
+    /// What was found in the same octets elsewhere counts where the message's own verdict says less.
+    fn new(
+        blob: BlobId,
+        (verdict, detail): (Verdict, Option<String>),
+        sealed: Option<Sealed>,
+        is_released: bool,
+    ) -> Self {
+        let elsewhere = sealed.as_ref().map(|sealed| (Verdict::of_signature(&sealed.signature), &sealed.signature));
+        let (verdict, detail) = match elsewhere {
+            Some((worse, signature)) if worse > verdict => (worse, Some(signature.clone())),
+            _ => (verdict, detail),
+        };
+        Self { blob, verdict, detail, sealed, is_released }
+    }
 }
 
 /// What tells how it stands with the parts of one message: its own verdicts, and what was found in the same octets
@@ -80,23 +95,6 @@ impl<'a> Judge<'a> {
         };
         let is_released = verdict.is_final() && views.iter().all(passes);
         Ok(Standing::new(blob, (verdict, detail), found, is_released))
-    }
-}
-
-impl Standing {
-    /// What was found in the same octets elsewhere counts where the message's own verdict says less.
-    fn new(
-        blob: BlobId,
-        (verdict, detail): (Verdict, Option<String>),
-        sealed: Option<Sealed>,
-        is_released: bool,
-    ) -> Self {
-        let elsewhere = sealed.as_ref().map(|sealed| (Verdict::Infected, &sealed.signature));
-        let (verdict, detail) = match elsewhere {
-            Some((worse, signature)) if worse > verdict => (worse, Some(signature.clone())),
-            _ => (verdict, detail),
-        };
-        Self { blob, verdict, detail, sealed, is_released }
     }
 }
 
