@@ -74,10 +74,10 @@ impl Catalog {
         commit(&mut self.connection(), extents, events)
     }
 
-    /// The same without waiting for the disk, for who read what: it outlives this process at once, and a power cut as
-    /// soon as the log is synced next, which each commit of the archive's owner does. Signed is only what such a commit
-    /// has named a place for, so that no checkpoint covers what may still be lost. For readers beside the owner: this
-    /// connection leaves the log as it is when it is closed.
+    /// The same without waiting for the disk, but for the first in a new log: for who read what. It outlives this process
+    /// at once, and a power cut as soon as the log is synced next, which each commit of the archive's owner does. Signed
+    /// is only what such a commit has named a place for, so that no checkpoint covers what may still be lost. For readers
+    /// beside the owner: this connection leaves the log as it is when it is closed.
     pub fn commit_unsynced(&self, events: &[Told]) -> Result<Vec<Committed>, Error> {
         let mut connection = self.connection();
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -313,3 +313,20 @@ fn requests_go_when_they_are_withdrawn_or_a_day_old_but_not_while_they_are_worke
     let became = [answered, worked_on, untaken, withdrawn].map(|number| catalog.answer(number).unwrap());
     assert_eq!(became, [Asked::Gone, Asked::Waiting, Asked::Gone, Asked::Gone]);
 }
+
+#[test]
+fn what_is_told_unsynced_is_there_and_later_commits_wait_for_the_disk_again() {
+    let bench = Bench::new();
+    bench.tell(bench.kept(b"octets", "u1"));
+    let message = message(b"octets");
+    let reading = Reading { message, what: "raw".to_owned(), by: "ana".to_owned(), reason: None };
+    let occurrence = Occurrence { at: NOW, event: Event::Viewed(reading) };
+    let told = Told::new(occurrence, b"{}".to_vec(), b"{}".to_vec());
+    assert!(matches!(bench.catalog.commit_unsynced(&[told]).unwrap()[..], [Committed::Other]));
+    let number = bench.catalog.message(&message.id).unwrap().unwrap().number;
+    let read = bench.catalog.another().unwrap().read_by(number).unwrap();
+    assert_eq!((read[0].by.as_str(), read[0].what.as_str()), ("ana", "raw"));
+    let synchronous: u32 =
+        bench.catalog.connection().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+    assert_eq!(synchronous, 2, "FULL");
+}
