@@ -43,7 +43,7 @@ impl Standing {
         sealed: Option<Sealed>,
         is_released: bool,
     ) -> Self {
-        let elsewhere = sealed.as_ref().map(|sealed| (Verdict::of_signature(&sealed.signature), &sealed.signature));
+        let elsewhere = sealed.as_ref().map(|sealed| (Verdict::Infected, &sealed.signature));
         let (verdict, detail) = match elsewhere {
             Some((worse, signature)) if worse > verdict => (worse, Some(signature.clone())),
             _ => (verdict, detail),
