@@ -11,19 +11,22 @@
     reason = "a benchmark lays files, starts clamd and prints"
 )]
 
-use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use poplar::mail::eicar;
 use poplar::net::clamd::{Address, Answer, Pool, Settings, Source};
 use serde_json::json;
+
+#[path = "corpus/clamd.rs"]
+mod clamd;
+
+use clamd::Clamd;
 
 const PART_BYTES: usize = 20_000;
 
@@ -119,45 +122,5 @@ impl Random {
             self.0.to_le_bytes()
         });
         octets.take(PART_BYTES / 8).flatten().collect::<Vec<u8>>().into()
-    }
-}
-
-struct Clamd {
-    child: Child,
-    socket: PathBuf,
-    _folder: tempfile::TempDir,
-}
-
-impl Clamd {
-    /// With one signature, and no cache.
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let home = folder.path();
-        let pattern: String = eicar().iter().map(|octet| format!("{octet:02x}")).collect();
-        fs::create_dir(home.join("db")).unwrap();
-        fs::write(home.join("db/eicar.ndb"), format!("Bench.EICAR-Test-File:0:*:{pattern}\n")).unwrap();
-        let threads = 2 * std::thread::available_parallelism().unwrap().get();
-        let config = format!(
-            "Foreground yes\nLocalSocket clamd.sock\nDatabaseDirectory db\nTemporaryDirectory .\nMaxThreads {threads}\n\
-             DisableCache yes\nStreamMaxLength 256M\nMaxFileSize 256M\nMaxScanSize 800M\nUser root\n"
-        );
-        fs::write(home.join("clamd.conf"), config).unwrap();
-        let mut command = Command::new("clamd");
-        command.arg("--config-file=clamd.conf").current_dir(home);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("clamd is needed");
-        let socket = home.join("clamd.sock");
-        let began = Instant::now();
-        while UnixStream::connect(&socket).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "clamd does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { child, socket, _folder: folder }
-    }
-}
-
-impl Drop for Clamd {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
     }
 }

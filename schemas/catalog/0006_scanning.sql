@@ -122,7 +122,7 @@ CREATE TABLE answer (
     mark          INTEGER NOT NULL                     -- looked at before the row is believed
 ) STRICT, WITHOUT ROWID;
 
--- The rescan that is under way: every message below this number is still to be scanned.
+-- The last rescan with other signatures: every message below this number is still to be scanned; none, when it has ended.
 CREATE TABLE rescan (
     one           INTEGER PRIMARY KEY CHECK (one = 1),
     why           TEXT NOT NULL,

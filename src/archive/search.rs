@@ -101,8 +101,7 @@ impl Archive {
     /// The numbers of all messages that match, ascending; of an empty query, of all there are.
     pub fn matching(&self, query: &str) -> Result<Matching, Error> {
         if query.trim().is_empty() {
-            let (end, _) = self.catalog.scannable()?;
-            return Ok(Matching { numbers: (1..end).collect(), notes: Vec::new() });
+            return Ok(Matching { numbers: (1..self.catalog.next_number()?).collect(), notes: Vec::new() });
         }
         let parsed = query::parse(query);
         let facts = self.facts(&parsed.query)?;

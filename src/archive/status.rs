@@ -179,7 +179,11 @@ impl Archive {
             accounts,
             stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into() },
             scanner,
-            rescan: self.catalog.rescan()?.filter(|rescan| rescan.total > 0).map(RescanStatus::from),
+            rescan: self
+                .catalog
+                .rescan()?
+                .filter(|rescan| rescan.total > 0 && rescan.below > 0)
+                .map(RescanStatus::from),
             owner,
             warnings: Vec::new(),
         };

@@ -23,7 +23,7 @@ pub struct Rescan {
     /// What tells the signatures it is done with from others.
     pub signature_set: String,
     pub began: Timestamp,
-    /// Every message with a lower number is still to be scanned.
+    /// Every message with a lower number is still to be scanned; 0 when it has ended.
     pub below: u64,
     /// Messages there were when it began.
     pub total: u64,
@@ -97,7 +97,7 @@ impl Catalog {
         Ok(statement.query_row([], |row| row.get(0)).optional()?)
     }
 
-    /// The rescan that is under way.
+    /// The last rescan with other signatures: under way, or ended.
     pub fn rescan(&self) -> Result<Option<Rescan>, Error> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
@@ -141,14 +141,23 @@ impl Catalog {
         Ok(())
     }
 
-    /// The number that follows the last message's; and how many messages can be scanned.
-    pub fn scannable(&self) -> Result<(u64, u64), Error> {
+    /// The number that follows the last message's.
+    pub fn next_number(&self) -> Result<u64, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("SELECT coalesce(max(number) + 1, 1) FROM message")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// The number that follows that of the last message with a last word on it; and how many messages have one.
+    pub fn scanned_upto(&self) -> Result<(u64, u64), Error> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT (SELECT coalesce(max(number) + 1, 1) FROM message),
-                    (SELECT count(*) FROM message) - (SELECT count(*) FROM message WHERE purged_ms IS NOT NULL)",
+            "SELECT (SELECT coalesce(max(number) + 1, 1) FROM message
+                     WHERE purged_ms IS NULL AND verdict NOT IN ('pending', 'error')),
+                    (SELECT count(*) FROM message) - (SELECT count(*) FROM message WHERE purged_ms IS NOT NULL)
+                        - (SELECT count(*) FROM message WHERE verdict IN ('pending', 'error'))",
         )?;
-        Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?)
+        Ok(statement.query_row([], |row| Ok((row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0))))?)
     }
 
     /// The next messages of a rescan, newest first: those with a last word on them. The others are due anyway.
@@ -181,6 +190,6 @@ pub(super) fn rescanned(sql: &Connection, at: Timestamp, rescanned: &Rescanned) 
         changed,
         infected
     ])?;
-    sql.execute("DELETE FROM rescan WHERE signature_set = ?1", params![signature_set])?;
+    sql.execute("UPDATE rescan SET below = 0 WHERE signature_set = ?1", params![signature_set])?;
     Ok(())
 }

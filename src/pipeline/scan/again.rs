@@ -22,12 +22,20 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// What is to be scanned again with these signatures; `None` where all is as it should be.
+    /// Notes what is to be scanned again now that these signatures are there: every message with a last word by others.
+    pub(super) async fn begin(holds: &Holds, standing: &Standing) -> Result<(), Error> {
+        let Some(set) = standing.set.clone() else { return Ok(()) };
+        let (holds, signatures) = (holds.clone(), standing.signatures.clone());
+        blocking(move || begun(&holds, set, signatures)).await
+    }
+
+    /// The next messages to be scanned again; `None` where all is as it should be.
     pub(super) async fn next(holds: &Holds, standing: &Standing) -> Result<Option<Self>, Error> {
         let Some(set) = standing.set.clone() else { return Ok(None) };
-        let (holds, signatures) = (holds.clone(), standing.signatures.clone());
+        let holds = holds.clone();
         blocking(move || {
-            let Some(rescan) = under_way(&holds, set, signatures)? else { return Ok(None) };
+            let under_way = |rescan: &Rescan| rescan.signature_set == set && rescan.below > 0;
+            let Some(rescan) = holds.catalog.rescan()?.filter(under_way) else { return Ok(None) };
             let messages = holds.catalog.to_rescan(rescan.below, AT_ONCE)?;
             if messages.is_empty() {
                 ended(&holds, rescan)?;
@@ -66,19 +74,17 @@ fn is_answered(seen: &Seen) -> bool {
     matches!(seen, Seen::Scanned(scanned) if scanned.verdict != Verdict::Error)
 }
 
-fn under_way(holds: &Holds, set: String, signatures: String) -> Result<Option<Rescan>, Error> {
-    if let Some(rescan) = holds.catalog.rescan()?.filter(|rescan| rescan.signature_set == set) {
-        return Ok(Some(rescan));
+fn begun(holds: &Holds, set: String, signatures: String) -> Result<(), Error> {
+    let last = holds.catalog.rescan()?.map(|rescan| rescan.signature_set);
+    if last.or(holds.catalog.rescanned_with()?).is_some_and(|last| last == set) {
+        return Ok(());
     }
-    if holds.catalog.rescanned_with()?.is_some_and(|done| done == set) {
-        return Ok(None);
-    }
-    let (below, total) = holds.catalog.scannable()?;
+    let (below, total) = holds.catalog.scanned_upto()?;
     let rescan = Rescan {
         why: format!("signatures: {signatures}"),
         signature_set: set,
         began: holds.clock.now(),
-        below,
+        below: if total == 0 { 0 } else { below },
         total,
         messages: 0,
         parts: 0,
@@ -88,8 +94,7 @@ fn under_way(holds: &Holds, set: String, signatures: String) -> Result<Option<Re
     if total > 0 {
         telemetry::rescan_began(&rescan.why, total);
     }
-    holds.catalog.note_rescan(&rescan)?;
-    Ok(Some(rescan))
+    Ok(holds.catalog.note_rescan(&rescan)?)
 }
 
 fn ended(holds: &Holds, rescan: Rescan) -> Result<(), Error> {

@@ -55,20 +55,21 @@ impl Scanning {
     }
 
     /// Asks who scans now, and with what. `None` while nobody does.
-    async fn ready(&mut self) -> Option<Looking> {
+    async fn ready(&mut self) -> Result<Option<Looking>, Error> {
         let Some(standing) = self.desk.standing().await else {
             self.failures += 1;
-            return None;
+            return Ok(None);
         };
         self.failures = 0;
         match &self.looking {
             Some(looking) if *looking.standing == standing => {}
             _ => {
+                Again::begin(&self.holds, &standing).await?;
                 let (holds, desk) = (self.holds.clone(), self.desk.clone());
                 self.looking = Some(Looking::new(holds, desk, self.families.clone(), standing));
             }
         }
-        self.looking.clone()
+        Ok(self.looking.clone())
     }
 
     /// Half a second, doubling up to half a minute.
@@ -181,7 +182,7 @@ impl Work for Scanning {
             looking = self.ready() => looking,
             () = stopping(stop) => return Ok(Step::Idle(None)),
         };
-        let Some(looking) = looking else { return Ok(Step::Idle(Some(self.next_attempt()))) };
+        let Some(looking) = looking? else { return Ok(Step::Idle(Some(self.next_attempt()))) };
         let (catalog, now) = (self.holds.catalog.clone(), self.holds.clock.now());
         let (tasks, next_due) =
             blocking(move || Ok((catalog.due(Stage::Scan, now, BATCH)?, catalog.next_due(Stage::Scan)?))).await?;

@@ -144,7 +144,7 @@ const DRILLS: [Drill; 10] = [
     Drill { flow: &JOURNAL, places: &SIGNING, all_places: &SIGNING, growth: 2, least: 20, least_of_all: 100 },
     Drill { flow: &SEAL, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 70 },
     Drill { flow: &COMPACTION, places: &SEALING, all_places: &SEALING, growth: 1, least: 25, least_of_all: 70 },
-    Drill { flow: &PURGE, places: &PURGING_SAMPLE, all_places: &PURGING, growth: 10, least: 8, least_of_all: 50 },
+    Drill { flow: &PURGE, places: &PURGING_SAMPLE, all_places: &PURGING, growth: 6, least: 8, least_of_all: 50 },
     Drill { flow: &REBUILD, places: &REBUILDING, all_places: &REBUILDING, growth: 6, least: 20, least_of_all: 100 },
 ];
 

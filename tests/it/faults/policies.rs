@@ -104,7 +104,7 @@ fn what_is_too_large_stays_whatever_the_policy_and_the_plan_says_so() {
 
 #[test]
 fn a_server_with_neither_unique_ids_nor_header_blocks_is_warned_of() {
-    let scene = Scene::with(Maildrop::offering(&["USER"], mails(3)), "");
+    let scene = Scene::with(Maildrop::offering(&["USER", "TOP"], mails(3)), "");
     scene.maildrop.misbehave(refuse("UIDL", "unknown command"));
     scene.fetch_well();
     assert!(!scene.archive.warnings().contains("neither UIDL nor TOP"), "{}", scene.archive.warnings());

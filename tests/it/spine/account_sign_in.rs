@@ -187,7 +187,7 @@ fn assert_signed_in_again(refused: [Answer; 2], state: &str, sentence: &str) {
 #[test]
 fn an_account_whose_refresh_token_is_void_is_signed_in_again() {
     let void = || denies("invalid_grant");
-    assert_signed_in_again([void(), void()], "active", "Sign in again with poplar account login");
+    assert_signed_in_again([void(), void()], "resting", "Sign in again with poplar account login");
 }
 
 #[test]

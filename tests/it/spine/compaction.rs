@@ -82,6 +82,7 @@ impl Scene {
         // The triggers of these tables use a function of poplar's; none is for removing.
         sql.execute_batch(&format!(
             "DELETE FROM work WHERE message = {number};
+             DELETE FROM reading WHERE message = {number};
              DELETE FROM sighting WHERE message = {number};
              DELETE FROM message WHERE number = {number};"
         ))
