@@ -2,7 +2,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::apply::{Place, apply};
-use super::open::LOG_PAGES;
 use super::packs::{PackExtent, extend};
 use super::{Catalog, Error};
 use crate::mail::{BlobId, Event, Nonce, Occurrence};
@@ -67,6 +66,9 @@ pub enum Committed {
     Refused(Error),
 }
 
+/// How long a log (1 MiB) readers leave behind. Where no owner is there, each of them reads all of it before anything else.
+const READERS_LOG_PAGES: u32 = 256;
+
 impl Catalog {
     /// The one commit point: facts, journal entries and the extents of the packs, all in one transaction, durable
     /// when this returns. A bad event does not take the others with it.
@@ -81,7 +83,8 @@ impl Catalog {
     pub fn commit_unsynced(&self, events: &[Told]) -> Result<Vec<Committed>, Error> {
         let mut connection = self.connection();
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {LOG_PAGES};"))?;
+        connection
+            .execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {READERS_LOG_PAGES};"))?;
         let outcomes = commit(&mut connection, &[], events);
         connection.execute_batch("PRAGMA synchronous = FULL;")?;
         outcomes

@@ -34,7 +34,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 const OWNER_MEMORY: &str = "PRAGMA cache_size = -16384;";
 
 /// … and a log that is long enough (16 MiB) to write each of them back once for many messages.
-pub(super) const LOG_PAGES: u32 = 4096;
+const LOG_PAGES: u32 = 4096;
 
 /// The first SQLite without the WAL-reset bug.
 const OLDEST_SQLITE: i32 = 3_051_003;
