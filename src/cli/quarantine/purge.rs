@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::cli::fetch::interrupted;
 use crate::cli::outcome::{complain, print, print_json};
 use crate::cli::screen::{Bar, messages};
-use crate::cli::{Code, Context, runtime};
+use crate::cli::{Code, Context, reader, runtime};
 use crate::daemon::Progress;
 use crate::daemon::purge::{self, Outcome, Wanted};
 
@@ -22,7 +22,7 @@ pub(in crate::cli) struct Args {
 pub(super) fn run(arguments: Args, context: &Context) -> anyhow::Result<Code> {
     let config = context.config()?.config;
     let Args { id, reason, all_messages } = arguments;
-    let wanted = Wanted { id, all_messages, reason, by: person() };
+    let wanted = Wanted { id, all_messages, reason, by: reader() };
     let progress = Arc::new(Progress::default());
     let bar = Bar::follow(progress.clone(), "destroying", context.draws());
     let outcome = runtime()?
@@ -34,18 +34,6 @@ pub(super) fn run(arguments: Args, context: &Context) -> anyhow::Result<Code> {
         print(&told(&outcome))?
     }
     Ok(complain_of(&outcome))
-}
-
-/// Who is at the keyboard, as the system calls them.
-fn person() -> String {
-    let uid = rustix::process::getuid().as_raw();
-    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = known.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, uid_of_line) = (fields.next()?, fields.nth(1)?);
-        (uid_of_line.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| format!("user {uid}"))
 }
 
 fn told(outcome: &Outcome) -> String {

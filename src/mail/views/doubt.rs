@@ -13,14 +13,6 @@ pub enum Doubt {
         name: &'static str,
         why: &'static str,
     },
-    /// Parts stand where a reader that goes by the rules sees none: before the first boundary, after the last.
-    HiddenPart {
-        octet: usize,
-    },
-    /// Signs that some readers end a line at and others do not, where the structure depends on it.
-    LineEnds {
-        why: &'static str,
-    },
     /// One piece of a message that came in several (RFC 2046, section 5.2.2).
     Fragment,
     /// The content lies elsewhere (RFC 2046, section 5.2.3).
@@ -95,8 +87,6 @@ impl fmt::Display for Doubt {
         match self {
             Self::Structure(problem) => write!(f, "not all of it could be taken apart: {problem}"),
             Self::Header { name, why } => write!(f, "its {name} header can be read in more than one way: {why}"),
-            Self::HiddenPart { octet } => write!(f, "a part begins at octet {octet}, where most readers see none"),
-            Self::LineEnds { why } => write!(f, "readers disagree where its lines end: {why}"),
             Self::Fragment => f.write_str("it is one piece of a message that came in several"),
             Self::External => f.write_str("its content lies elsewhere"),
             Self::Charset(name) => write!(f, "its text is in {name:?}, which the scanner does not read"),
