@@ -43,7 +43,6 @@ struct Open {
 struct Table {
     session: Session,
     open: BTreeMap<u32, Open>,
-    over: Option<Error>,
     used: Instant,
 }
 
@@ -52,10 +51,10 @@ pub(super) struct Link {
     pub(super) transport: Transport,
     table: Arc<Mutex<Table>>,
     jobs: mpsc::UnboundedSender<Job>,
+    /// The places in the window. Closed: nothing more is asked here, and who waits for one looks elsewhere.
     slots: Arc<Semaphore>,
     window: u32,
     deadlines: Deadlines,
-    retired: AtomicBool,
     reported: AtomicBool,
     task: AbortHandle,
 }
@@ -70,17 +69,17 @@ impl Link {
     ) -> Result<Self, Error> {
         let (inlet, mut outlet) = socket::connect(address, deadlines.connect).await?;
         outlet.send(proto::OPEN, deadlines.stall).await?;
-        let table = Table { session: Session::new(), open: BTreeMap::new(), over: None, used: Instant::now() };
+        let table = Table { session: Session::new(), open: BTreeMap::new(), used: Instant::now() };
         let table = Arc::new(Mutex::new(table));
         let slots = Arc::new(Semaphore::new(window as usize));
         let (jobs, inbox) = mpsc::unbounded_channel();
         let driver = Driver { inlet, outlet, table: Arc::clone(&table), slots: Arc::clone(&slots), inbox };
         let task = tokio::spawn(driver.run(deadlines.stall)).abort_handle();
-        let (retired, reported) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Self { transport, table, jobs, slots, window, deadlines: *deadlines, retired, reported, task })
+        let reported = AtomicBool::new(false);
+        Ok(Self { transport, table, jobs, slots, window, deadlines: *deadlines, reported, task })
     }
 
-    /// A place in the window. `None`: the session has ended.
+    /// Places in the window. `None`: nothing more is asked here.
     pub(super) async fn slots(&self, count: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.slots).acquire_many_owned(count).await.ok()
     }
@@ -93,7 +92,7 @@ impl Link {
     pub(super) fn is_of_use(&self, idle: Duration) -> bool {
         let table = lock(&self.table);
         let rested = self.free_slots() == self.window && table.used.elapsed() > idle;
-        table.over.is_none() && !self.retired.load(Ordering::Relaxed) && !rested
+        !self.slots.is_closed() && !rested
     }
 
     /// Whether this session's failure is told for the first time: one death is one failure, however many were asking.
@@ -129,25 +128,29 @@ impl Link {
         let (sent, was_sent) = oneshot::channel();
         let (reply, replied) = oneshot::channel();
         let job = Job { ask, sent, open: Open { reply, _slots: slots } };
-        if self.jobs.send(job).is_err() {
-            return Err(self.unasked());
-        }
+        let unanswered = Unanswered(self);
+        // clamd has heard nothing of a question that is dropped, so nothing that it did can be put down to that one.
+        self.jobs.send(job).map_err(|_dropped| Error::Over)?;
         // The writer has deadlines of its own. If it is gone, there is an answer, or a reason why there is none.
         let _gone = was_sent.await;
         match timeout(wait, replied).await {
-            Ok(Ok(said)) => said,
-            Ok(Err(_dropped)) => Err(self.unasked()),
-            Err(_elapsed) => {
-                self.retired.store(true, Ordering::Relaxed);
-                Err(Error::Silent(wait))
+            Ok(Ok(said)) => {
+                std::mem::forget(unanswered);
+                said
             }
+            Ok(Err(_dropped)) => Err(Error::Over),
+            Err(_elapsed) => Err(Error::Silent(wait)),
         }
     }
+}
 
-    /// clamd has heard nothing of the question, so nothing that it did can be put down to it.
-    fn unasked(&self) -> Error {
-        self.retired.store(true, Ordering::Relaxed);
-        Error::Over
+/// Held from a question to its answer. Its end without one, whether nobody waits any more or clamd is too slow, ends the
+/// use of the session: the place in the window may never come back.
+struct Unanswered<'a>(&'a Link);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        self.0.slots.close();
     }
 }
 
@@ -319,9 +322,7 @@ fn open(table: &Mutex<Table>, open: Open, command: fn(&mut Session) -> (u32, &'s
 }
 
 fn end(table: &Mutex<Table>, cause: &Error) {
-    let mut table = lock(table);
-    table.over = Some(cause.clone());
-    for (_, open) in std::mem::take(&mut table.open) {
+    for (_, open) in std::mem::take(&mut lock(table).open) {
         let _gone = open.reply.send(Err(cause.clone()));
     }
 }

@@ -124,10 +124,7 @@ async fn eight_are_asked_at_once_and_answered_in_any_order() {
 
 #[tokio::test]
 async fn one_scan_without_an_answer_does_not_end_the_others() {
-    let fake = Fake::start(|asked| match asked.octets {
-        b"slow" => Act::Hang,
-        _ => Act::Say(asked.truth.clone()),
-    });
+    let fake = Fake::start(slow_is_never_answered);
     let pool = Pool::new(vec![fake.address.clone()], hasty());
     let slow = tokio::spawn({
         let pool = pool.clone();
@@ -139,6 +136,49 @@ async fn one_scan_without_an_answer_does_not_end_the_others() {
     let error = slow.await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Silent(_)) && error.is_transient(), "{error:?}");
     assert!(finds(&pool, eicar()).await);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_place_in_the_window_does_not_wait_for_answers_that_never_come() {
+    let fake = Fake::start(slow_is_never_answered);
+    let pool = Pool::new(vec![fake.address.clone()], Settings { connections: 1, ..hasty() });
+    let ask = |octets: &'static [u8]| tokio::spawn(ask_once(pool.clone(), octets));
+    let slow: Vec<_> = (0..8).map(|_| ask(b"slow")).collect();
+    let others: Vec<_> = (0..8).map(|_| ask(b"harmless")).collect();
+    for scan in others {
+        assert_eq!(in_a_minute(scan).await.unwrap().unwrap(), Answer::Ok);
+    }
+    for scan in slow {
+        let error = in_a_minute(scan).await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::Silent(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn scans_that_nobody_waits_for_any_more_take_no_place_from_others() {
+    let fake = Fake::start(slow_is_never_answered);
+    let pool = Pool::new(vec![fake.address.clone()], Settings { connections: 1, ..Settings::default() });
+    for _ in 0..8 {
+        let scan = answer(&pool, b"slow".to_vec());
+        assert!(tokio::time::timeout(Duration::from_millis(50), scan).await.is_err());
+    }
+    assert!(in_a_minute(finds(&pool, eicar())).await);
+}
+
+fn slow_is_never_answered(asked: &Asked<'_>) -> Act {
+    match asked.octets {
+        b"slow" => Act::Hang,
+        _ => Act::Say(asked.truth.clone()),
+    }
+}
+
+async fn ask_once(pool: Pool, octets: &'static [u8]) -> Result<Answer, Error> {
+    answer(&pool, octets).await
+}
+
+/// So that waiting for ever is a failure with a name.
+async fn in_a_minute<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), work).await.expect("it waits for ever")
 }
 
 #[tokio::test]
@@ -191,7 +231,7 @@ async fn another_address_answers_while_the_first_does_not() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), back).await.expect("the first address is not preferred again");
+    in_a_minute(back).await;
 }
 
 #[tokio::test]

@@ -271,7 +271,8 @@ impl<'a> Watch<'a> {
             if file == self.wal {
                 self.committed = self.changed.get(&file).copied().filter(|at| *at < begun).unwrap_or(self.committed);
             }
-            self.durable.insert(file, begun);
+            let durable = self.durable.entry(file).or_default();
+            *durable = begun.max(*durable);
         }
     }
 

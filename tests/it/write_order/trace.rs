@@ -14,8 +14,9 @@ const OCTETS_SHOWN: &str = "8192";
 pub(super) struct Step {
     pub(super) thread: u32,
     pub(super) name: String,
-    /// Until the call has ended, what it gives back is not among them.
     pub(super) arguments: String,
+    /// What the call gave back; empty in a beginning.
+    result: String,
     pub(super) ended: bool,
 }
 
@@ -36,27 +37,34 @@ pub(super) fn parse(log: &str) -> Vec<Step> {
         if rest.starts_with("<... ") {
             let Some((name, begun)) = unfinished.remove(&thread) else { continue };
             let tail = rest.split_once("resumed>").map_or("", |(_, tail)| tail);
-            if !has_failed(tail) {
-                steps.push(Step { thread, name, arguments: begun + tail, ended: true });
+            if let Some((arguments, result)) = succeeded(tail) {
+                let (arguments, result) = (begun + arguments, result.to_owned());
+                steps.push(Step { thread, name, arguments, result, ended: true });
             }
             continue;
         }
-        let Some((name, arguments)) = rest.split_once('(') else { continue };
-        let step =
-            |arguments: &str, ended| Step { thread, name: name.to_owned(), arguments: arguments.to_owned(), ended };
-        if let Some(begun) = arguments.strip_suffix("<unfinished ...>") {
+        let Some((name, call)) = rest.split_once('(') else { continue };
+        let step = |arguments: &str, result: &str, ended| {
+            let [name, arguments, result] = [name, arguments, result].map(str::to_owned);
+            Step { thread, name, arguments, result, ended }
+        };
+        if let Some(begun) = call.strip_suffix("<unfinished ...>") {
             unfinished.insert(thread, (name.to_owned(), begun.to_owned()));
-            steps.push(step(begun, false));
-        } else if !has_failed(arguments) {
-            steps.push(step(arguments, false));
-            steps.push(step(arguments, true));
+            steps.push(step(begun, "", false));
+        } else if let Some((arguments, result)) = succeeded(call) {
+            steps.push(step(arguments, "", false));
+            steps.push(step(arguments, result, true));
         }
     }
     steps
 }
 
-fn has_failed(tail: &str) -> bool {
-    tail.rsplit_once(" = ").is_none_or(|(_, result)| result.starts_with('-') || result.starts_with('?'))
+/// The arguments and the result of a call that did not fail. Among the arguments are octets of files, which may look like
+/// anything: only the last of what could be the end of the arguments is it.
+fn succeeded(call: &str) -> Option<(&str, &str)> {
+    let (arguments, result) = call.rsplit_once(" = ")?;
+    let arguments = arguments.trim_end().strip_suffix(')')?;
+    (!result.starts_with(['-', '?'])).then_some((arguments, result))
 }
 
 impl Step {
@@ -68,8 +76,7 @@ impl Step {
 
     /// The file that a call has opened: the descriptor is what it gives back.
     pub(super) fn opened(&self) -> Option<PathBuf> {
-        let (_, result) = self.arguments.rsplit_once(" = ")?;
-        let (path, _) = result.split_once('<')?.1.rsplit_once('>')?;
+        let (path, _) = self.result.split_once('<')?.1.rsplit_once('>')?;
         Some(PathBuf::from(path))
     }
 
@@ -80,15 +87,12 @@ impl Step {
 
     /// Where a pwrite64 goes.
     pub(super) fn offset(&self) -> u64 {
-        let arguments = self.arguments.rsplit_once(')').map_or(&*self.arguments, |(arguments, _)| arguments);
-        let last = arguments.rsplit(", ").next().unwrap_or_default();
-        last.trim().parse().unwrap_or(u64::MAX)
+        self.arguments.rsplit(", ").next().and_then(|last| last.trim().parse().ok()).unwrap_or(u64::MAX)
     }
 
     /// The octets of a file that a pread64 or pwrite64 is about, as far as it is known: from one up to another.
     pub(super) fn range(&self) -> (u64, u64) {
-        let arguments = self.arguments.rsplit_once(')').map_or(&*self.arguments, |(arguments, _)| arguments);
-        let mut numbers = arguments.rsplit(", ").map(|number| number.trim().parse::<u64>().unwrap_or(0));
+        let mut numbers = self.arguments.rsplit(", ").map(|number| number.trim().parse::<u64>().unwrap_or(0));
         let (from, bytes) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         (from, from + bytes)
     }
@@ -129,4 +133,15 @@ fn a_log_reads_as_beginnings_and_ends() {
     assert_eq!((steps[0].offset(), steps[2].file()), (64, PathBuf::from("/a/b.open")));
     assert_eq!(steps[3].paths().last(), Some(&PathBuf::from("/a/c")));
     assert_eq!(steps[7].opened(), Some(PathBuf::from("/a/d")));
+}
+
+#[test]
+fn octets_that_look_like_the_end_of_a_call_are_none() {
+    let steps = parse(
+        "11 pwrite64(9</a/b.open>, \"POPL) = 1, 2\\1\", 64, 0 <unfinished ...>\n\
+         12 pwrite64(9</a/b.open>, \"PO) = 1\", 7, 64) = 7\n\
+         11 <... pwrite64 resumed>)     = 64\n",
+    );
+    let places: Vec<(u64, (u64, u64))> = steps.iter().map(|step| (step.offset(), step.range())).collect();
+    assert_eq!(places, [(0, (0, 64)), (64, (64, 71)), (64, (64, 71)), (0, (0, 64))]);
 }
