@@ -186,6 +186,9 @@ impl Driver {
         };
         slots.close();
         end(&table, &cause);
+        // Dropping the inbox would not do: what is being sent at that moment would stay in it, and its sender wait for ever.
+        inbox.close();
+        while inbox.recv().await.is_some() {}
     }
 }
 

@@ -69,10 +69,12 @@ pub(super) fn file(text: &[u8]) -> Result<Answer, Error> {
     said.and_then(outcome).ok_or_else(|| unexpected(text))
 }
 
-/// `OK`, `NAME FOUND`, or `CAUSE ERROR`.
+/// `OK`, `NAME FOUND`, or `CAUSE ERROR`. Where a line ends within, answers have run together: whose is which is unknown.
 fn outcome(said: &[u8]) -> Option<Answer> {
     if said == b"OK" {
         Some(Answer::Ok)
+    } else if said.contains(&b'\n') {
+        None
     } else if let Some(name) = said.strip_suffix(b" FOUND").filter(|name| !name.is_empty()) {
         Some(Answer::Found(shown(name)))
     } else {

@@ -145,12 +145,15 @@ impl Wire {
     fn act(&mut self, act: Act, shared: &Shared) -> Option<()> {
         match act {
             Act::Say(octets) => self.say(&octets),
-            Act::Split(octets) => octets.iter().try_for_each(|octet| self.say(&[*octet])),
+            Act::Split(octets) => {
+                octets.iter().try_for_each(|octet| self.socket.write_all(&[*octet]).ok())?;
+                self.say(&[])
+            }
             Act::Hold(octets) => {
                 self.held.extend(octets);
                 Some(())
             }
-            Act::SayAndClose(octets) => self.say(&octets).and(None),
+            Act::SayAndClose(octets) => self.socket.write_all(&octets).ok().and(None),
             Act::Hang => Some(()),
             Act::Die => {
                 shared.end_all();
