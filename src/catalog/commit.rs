@@ -57,6 +57,12 @@ impl Recorded {
     }
 }
 
+/// The length of the file; what counts of it may be less.
+pub(super) fn log_bytes(connection: &Connection) -> u64 {
+    let log = format!("{}-wal", connection.path().unwrap_or_default());
+    std::fs::metadata(log).map_or(0, |log| log.len())
+}
+
 /// What a commit did with one event.
 #[derive(Debug)]
 pub enum Committed {
@@ -66,8 +72,8 @@ pub enum Committed {
     Refused(Error),
 }
 
-/// How long a log (1 MiB) readers leave behind. Where no owner is there, each of them reads all of it before anything else.
-const READERS_LOG_PAGES: u32 = 256;
+/// How long a log readers leave behind. Where no owner is there, each of them reads all of it before anything else.
+pub(super) const READERS_LOG_BYTES: u64 = 128 * 1024;
 
 impl Catalog {
     /// The one commit point: facts, journal entries and the extents of the packs, all in one transaction, durable
@@ -79,14 +85,15 @@ impl Catalog {
     /// The same without waiting for the disk, but for the first in a new log: for who read what. It outlives this process
     /// at once, and a power cut as soon as the log is synced next, which each commit of the archive's owner does. Signed
     /// is only what such a commit has named a place for, so that no checkpoint covers what may still be lost. For readers
-    /// beside the owner: this connection leaves the log as it is when it is closed.
+    /// beside the owner: the last connection to be closed leaves the log as it is, unless it is long.
     pub fn commit_unsynced(&self, events: &[Told]) -> Result<Vec<Committed>, Error> {
         let mut connection = self.connection();
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection
-            .execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = {READERS_LOG_PAGES};"))?;
+        // To bring the log into the file does not shorten it where each reader is alone: that takes one who knows of both.
+        connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;")?;
         let outcomes = commit(&mut connection, &[], events);
         connection.execute_batch("PRAGMA synchronous = FULL;")?;
+        let is_short = log_bytes(&connection) <= READERS_LOG_BYTES;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_short)?;
         outcomes
     }
 

@@ -318,15 +318,37 @@ fn requests_go_when_they_are_withdrawn_or_a_day_old_but_not_while_they_are_worke
 fn what_is_told_unsynced_is_there_and_later_commits_wait_for_the_disk_again() {
     let bench = Bench::new();
     bench.tell(bench.kept(b"octets", "u1"));
-    let message = message(b"octets");
-    let reading = Reading { message, what: "raw".to_owned(), by: "ana".to_owned(), reason: None };
-    let occurrence = Occurrence { at: NOW, event: Event::Viewed(reading) };
-    let told = Told::new(occurrence, b"{}".to_vec(), b"{}".to_vec());
-    assert!(matches!(bench.catalog.commit_unsynced(&[told]).unwrap()[..], [Committed::Other]));
-    let number = bench.catalog.message(&message.id).unwrap().unwrap().number;
+    read_raw(&bench.catalog);
+    let number = bench.catalog.message(&message(b"octets").id).unwrap().unwrap().number;
     let read = bench.catalog.another().unwrap().read_by(number).unwrap();
     assert_eq!((read[0].by.as_str(), read[0].what.as_str()), ("ana", "raw"));
     let synchronous: u32 =
         bench.catalog.connection().pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
     assert_eq!(synchronous, 2, "FULL");
+}
+
+#[test]
+fn readers_without_an_owner_leave_a_short_log_behind() {
+    let bench = Bench::new();
+    bench.tell(bench.kept(b"octets", "u1"));
+    let Bench { _folder: folder, catalog, .. } = bench;
+    drop(catalog);
+    let mut longest = 0;
+    for _ in 0..100 {
+        let reader = Catalog::beside(folder.path()).unwrap().unwrap();
+        read_raw(&reader);
+        longest = longest.max(commit::log_bytes(&reader.connection()));
+    }
+    let one_commit = 64 * 1024;
+    assert!(longest <= commit::READERS_LOG_BYTES + one_commit, "{longest} octets");
+    let reader = Catalog::beside(folder.path()).unwrap().unwrap();
+    let number = reader.message(&message(b"octets").id).unwrap().unwrap().number;
+    assert_eq!(reader.read_by(number).unwrap().len(), 100);
+}
+
+fn read_raw(catalog: &Catalog) {
+    let reading = Reading { message: message(b"octets"), what: "raw".to_owned(), by: "ana".to_owned(), reason: None };
+    let occurrence = Occurrence { at: NOW, event: Event::Viewed(reading) };
+    let told = Told::new(occurrence, b"{}".to_vec(), b"{}".to_vec());
+    assert!(matches!(catalog.commit_unsynced(&[told]).unwrap()[..], [Committed::Other]));
 }
