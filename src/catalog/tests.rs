@@ -231,7 +231,7 @@ fn a_message_that_fails_too_often_is_stuck_and_stops_nothing() {
     let backlog = bench.catalog.backlog(Stage::Index, NOW).unwrap();
     assert_eq!(backlog, Backlog { waiting: 2, stuck: 1, due: 1 });
     assert_eq!(bench.catalog.due(Stage::Index, NOW, 9).unwrap()[0].message.number, 2);
-    bench.catalog.retry_stuck(NOW).unwrap();
+    bench.catalog.retry_stuck(Stage::Index, NOW).unwrap();
     let backlog = bench.catalog.backlog(Stage::Index, NOW).unwrap();
     assert_eq!(backlog, Backlog { waiting: 2, stuck: 0, due: 2 }, "the next start tries again");
 }

@@ -100,11 +100,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// What is stuck gets another round of tries: the program that starts may be a better one.
-    pub fn retry_stuck(&self, now: Timestamp) -> Result<(), Error> {
+    /// What is stuck gets another round of tries: the program that starts, or the scanner that answers, may be a better one.
+    pub fn retry_stuck(&self, stage: Stage, now: Timestamp) -> Result<(), Error> {
         self.connection().execute(
-            "UPDATE work SET stuck = 0, attempts = 0, due_ms = ?1 WHERE stage IN ('scan', 'index') AND stuck = 1",
-            params![now.as_millis()],
+            "UPDATE work SET stuck = 0, attempts = 0, due_ms = ?2 WHERE stage = ?1 AND stuck = 1",
+            params![stage.as_str(), now.as_millis()],
         )?;
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::files::{self, Lock, LockError};
 use crate::index::{self, Index};
 use crate::journal::{self, Log, Signer};
 use crate::mail::{AccountId, Clock, Event};
-use crate::net::clamd::{Address, ParseAddressError, Pool};
+use crate::net::clamd::{Address, ParseAddressError, Pool, Version};
 use crate::pipeline::{
     self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Purging, Scanner, ScannerState, Scanning,
     Sealing, Signing, Turns, Wake,
@@ -103,8 +103,11 @@ impl Engine for WatchedScanner {
         }
     }
 
-    fn signature_set(&self) -> Option<String> {
-        self.managed.as_ref().and_then(|clamd| clamd.signature_set())
+    fn signature_set(&self, version: &Version) -> Option<String> {
+        match &self.managed {
+            Some(clamd) => clamd.signature_set(),
+            None => version.signatures.clone(),
+        }
     }
 
     fn is_starting(&self) -> bool {
@@ -302,7 +305,9 @@ fn open(folder: &Path, clock: Clock) -> Result<(Holds, (store::Writer, Signing))
     let spool = holds.spool();
     files::create_private_dir(&spool).map_err(|error| trouble(&spool, &error))?;
     store::sweep_spool(&spool)?;
-    holds.catalog.retry_stuck(holds.clock.now())?;
+    for stage in [catalog::Stage::Scan, catalog::Stage::Index] {
+        holds.catalog.retry_stuck(stage, holds.clock.now())?;
+    }
     holds.catalog.reopen_requests()?;
     holds.tell(vec![Event::Started { version: env!("CARGO_PKG_VERSION").to_owned() }])?;
     Ok((holds, (writer, signing)))

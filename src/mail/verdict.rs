@@ -61,8 +61,7 @@ pub struct SignatureFamilies(Vec<(String, Verdict)>);
 
 impl SignatureFamilies {
     /// What ClamAV calls its own findings.
-    pub const KNOWN: [(&str, Verdict); 5] = [
-        ("Heuristics.", Verdict::Suspicious),
+    pub const KNOWN: [(&str, Verdict); 4] = [
         ("Heuristics.Encrypted.", Verdict::Encrypted),
         ("Heuristics.Limits.", Verdict::Partial),
         ("Heuristics.OLE2.", Verdict::Suspicious),
@@ -146,7 +145,7 @@ mod tests {
             ("Heuristics.Encrypted.Zip", Verdict::Encrypted),
             ("Heuristics.Limits.Exceeded.MaxFileSize", Verdict::Partial),
             ("Heuristics.OLE2.ContainsMacros.VBA", Verdict::Suspicious),
-            ("Heuristics.Phishing.Email.SpoofedDomain", Verdict::Suspicious),
+            ("Heuristics.Phishing.Email.SpoofedDomain", Verdict::Infected),
             ("PUA.Win.Packer.Upx-1", Verdict::Suspicious),
             ("Win.Test.EICAR_HDB-1", Verdict::Infected),
             ("Mine.Heuristics.Encrypted.Zip", Verdict::Infected),
@@ -162,10 +161,10 @@ mod tests {
     #[test]
     fn the_longest_beginning_that_fits_counts() {
         let families = SignatureFamilies::default()
-            .with("Heuristics.Phishing.", Verdict::Infected)
+            .with("Heuristics.Phishing.", Verdict::Suspicious)
             .with("PUA.", Verdict::Infected)
             .with("Win.Test.", Verdict::Suspicious);
-        assert_eq!(families.verdict("Heuristics.Phishing.Email.SpoofedDomain"), Verdict::Infected);
+        assert_eq!(families.verdict("Heuristics.Phishing.Email.SpoofedDomain"), Verdict::Suspicious);
         assert_eq!(families.verdict("Heuristics.Encrypted.Zip"), Verdict::Encrypted);
         assert_eq!(families.verdict("PUA.Win.Packer.Upx-1"), Verdict::Infected);
         assert_eq!(families.verdict("Win.Test.EICAR_HDB-1"), Verdict::Suspicious);

@@ -57,7 +57,7 @@ impl Standing {
 pub(in crate::archive) struct Judge<'a> {
     catalog: &'a Catalog,
     verdicts: &'a [VerdictRow],
-    /// The message as a whole, where nobody knows in which part it is.
+    /// The message as a whole, for what was found in no part of it.
     whole: Option<Sealed>,
 }
 
@@ -70,9 +70,10 @@ impl<'a> Judge<'a> {
         let catalog = archive.catalog.as_ref();
         let held = catalog.held_in(row.number)?;
         let (whole, parts): (Vec<Held>, Vec<Held>) = held.into_iter().partition(|held| held.blob == row.message.id);
-        let whole = match whole.first() {
-            Some(held) if parts.is_empty() => sealed(catalog, held)?,
-            _ => None,
+        let is_in_part = |held: &&Held| parts.iter().any(|part| part.signature == held.signature);
+        let whole = match whole.first().filter(|held| !is_in_part(held)) {
+            Some(held) => sealed(catalog, held)?,
+            None => None,
         };
         Ok(Self { catalog, verdicts, whole })
     }

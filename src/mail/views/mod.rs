@@ -37,7 +37,7 @@ pub struct View<'x> {
 }
 
 /// Reads a message in all ways that mail programs are known to. Of further readings none equals the raw octets or
-/// another view; together they are at most four times as long as the message and 1 MiB. Time is linear in that.
+/// another view of the same part; together they are at most four times as long as the message and 1 MiB. Time is linear in that.
 pub fn views<'x>(octets: &'x [u8], message: &Message<'x>) -> Views<'x> {
     readings::Readings::of(octets, message, &Limits::default())
 }

@@ -51,6 +51,7 @@ impl<'x, 'l> Readings<'x, 'l> {
         readings.parts(message);
         readings.undecoded(message);
         readings.inside();
+        readings.share_exhaustion();
         Views { views: readings.views, doubts: readings.doubts }
     }
 
@@ -188,7 +189,7 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     fn add(&mut self, owner: &str, kind: &'static str, octets: Cow<'x, [u8]>, level: u8) {
-        if octets.is_empty() || self.is_known(&octets) {
+        if octets.is_empty() || self.is_known(owner, &octets) {
             return;
         }
         let number = self.numbers.entry((owner.to_owned(), kind)).or_default();
@@ -198,7 +199,7 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     fn add_named(&mut self, name: String, octets: Cow<'x, [u8]>, level: u8) {
-        if self.is_known(&octets) {
+        if self.is_known(&owner_of(&name), &octets) {
             return;
         }
         let made = self.views.len() - self.parts;
@@ -217,15 +218,27 @@ impl<'x, 'l> Readings<'x, 'l> {
         }
     }
 
+    /// Nobody knows which part was to be looked into next.
+    fn share_exhaustion(&mut self) {
+        let exhausted = self.doubts.iter().find(|doubt| matches!(doubt, Doubt::TooManyReadings { .. }));
+        let Some(exhausted) = exhausted else { return };
+        self.views.iter_mut().for_each(|view| view.doubts.push(exhausted.clone()));
+    }
+
     fn push(&mut self, name: String, octets: Cow<'x, [u8]>, level: u8) {
         self.by_length.entry(octets.len()).or_default().push(self.views.len());
         self.views.push(View { name, octets, doubts: Vec::new() });
         self.levels.push(level);
     }
 
-    fn is_known(&self, octets: &[u8]) -> bool {
-        let same = |at: &usize| *self.views[*at].octets == *octets;
-        octets == self.raw || self.by_length.get(&octets.len()).is_some_and(|views| views.iter().any(same))
+    /// A part answers for what can be read out of it, also where the same octets stand elsewhere in the message.
+    fn is_known(&self, owner: &str, octets: &[u8]) -> bool {
+        let is_of_part = owner.starts_with("part ");
+        let is_same = |at: &usize| {
+            let view = &self.views[*at];
+            *view.octets == *octets && (!is_of_part || owner_of(&view.name) == owner)
+        };
+        octets == self.raw || self.by_length.get(&octets.len()).is_some_and(|views| views.iter().any(is_same))
     }
 }
 
@@ -326,4 +339,53 @@ fn decodings(body: &[u8], coding: Coding) -> Vec<(&'static str, Vec<u8>)> {
 fn owner_of(name: &str) -> String {
     let words = if name.starts_with("part ") { 2 } else { 1 };
     name.split(' ').take(words).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::message;
+
+    const FILE: &str = "A file of which something is found in the second part, and in the first.";
+
+    fn views_of(octets: &[u8]) -> Vec<(String, Vec<u8>)> {
+        let read = message::read(octets);
+        let views = Readings::of(octets, &read, &Limits::default()).views;
+        views.into_iter().map(|view| (view.name, view.octets.into_owned())).collect()
+    }
+
+    #[test]
+    fn what_a_part_holds_is_shown_as_its_own_also_where_another_part_is_the_same() {
+        let mut mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned();
+        let uuencoded = "begin 644 a\r\n*2&5L;&\\@=&AE<F4`\r\n`\r\nend\r\n";
+        for text in ["Hello there\0"[..10].to_owned(), uuencoded.to_owned(), format!("{FILE}\r\n{uuencoded}")] {
+            mail.push_str(&format!("--b\r\nContent-Type: text/plain\r\n\r\n{text}\r\n"));
+        }
+        mail.push_str("--b--\r\n");
+        let views = views_of(mail.as_bytes());
+        for part in [2, 3] {
+            let own = views.iter().find(|(name, _)| *name == format!("part {part} uuencode 1"));
+            assert_eq!(own.map(|(_, octets)| octets.as_slice()), Some(b"Hello ther".as_slice()), "{views:?}");
+        }
+    }
+
+    #[test]
+    fn where_the_readings_are_too_many_no_part_is_beyond_doubt() {
+        let file = |n: u32| format!("begin 644 a\r\n#{}\r\n`\r\nend\r\n", three(n));
+        let files: String = (0..500).map(file).collect();
+        let mail = format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{files}\r\n--b\r\n\r\nHello\r\n--b--\r\n"
+        );
+        let read = message::read(mail.as_bytes());
+        let views = Readings::of(mail.as_bytes(), &read, &Limits::default());
+        let exhausted = |doubts: &[Doubt]| doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. }));
+        assert!(exhausted(&views.doubts));
+        assert!(views.views.iter().all(|view| exhausted(&view.doubts)));
+    }
+
+    /// Three octets, uuencoded.
+    fn three(n: u32) -> String {
+        let digit = |shift: u32| char::from(b' ' + u8::try_from(n >> shift & 63).unwrap());
+        [18, 12, 6, 0].map(digit).iter().collect::<String>().replace(' ', "`")
+    }
 }

@@ -71,7 +71,7 @@ impl Pool {
     /// before is an [`Error::Away`] at once. May be dropped at any time.
     pub async fn scan(&self, source: impl Into<Source>) -> Result<Scan, Error> {
         let (source, inner) = (source.into(), &*self.inner);
-        let mut history = History::new(inner.suspects.has(&source));
+        let mut history = History::new(inner.suspects.deaths(&source));
         loop {
             let failed = match inner.attempt(&source, history.is_alone).await {
                 Ok(scan) => {
@@ -187,8 +187,8 @@ impl Place {
 }
 
 impl History {
-    const fn new(is_alone: bool) -> Self {
-        Self { is_alone, disturbed: 0, tries: 0, deaths: 0, patience_ends: None }
+    const fn new(deaths: u32) -> Self {
+        Self { is_alone: deaths > 0, disturbed: 0, tries: 0, deaths, patience_ends: None }
     }
 
     /// Only what a clamd had when it died waits for one to come back: who asks later would ask about it among others.

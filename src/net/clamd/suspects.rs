@@ -11,35 +11,42 @@ const REMEMBERED: usize = 1024;
 /// Length and checksum. Two messages with the same are both asked about alone, which harms nobody.
 type Key = (u64, u32);
 
+/// Each with how often clamd died while it had it.
 #[derive(Debug, Default)]
-pub(super) struct Suspects(Mutex<VecDeque<Key>>);
+pub(super) struct Suspects(Mutex<VecDeque<(Key, u32)>>);
 
 impl Suspects {
-    pub(super) fn has(&self, source: &Source) -> bool {
-        self.with(|keys| !keys.is_empty() && keys.contains(&key(source)))
+    /// How often clamd died while it had this. A clamd may take longer to come back than anybody waits, so it is known
+    /// from one question to the next.
+    pub(super) fn deaths(&self, source: &Source) -> u32 {
+        self.with(|known| if known.is_empty() { 0 } else { place(known, key(source)).map_or(0, |at| known[at].1) })
     }
 
     pub(super) fn add(&self, source: &Source) {
         let key = key(source);
-        self.with(|keys| {
-            if keys.contains(&key) {
-                return;
+        self.with(|known| match place(known, key) {
+            Some(at) => known[at].1 = known[at].1.saturating_add(1),
+            None => {
+                if known.len() == REMEMBERED {
+                    known.pop_front();
+                }
+                known.push_back((key, 1));
             }
-            if keys.len() == REMEMBERED {
-                keys.pop_front();
-            }
-            keys.push_back(key);
         });
     }
 
     pub(super) fn remove(&self, source: &Source) {
         let key = key(source);
-        self.with(|keys| keys.retain(|other| *other != key));
+        self.with(|known| known.retain(|(other, _)| *other != key));
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut VecDeque<Key>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut VecDeque<(Key, u32)>) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn place(known: &VecDeque<(Key, u32)>, key: Key) -> Option<usize> {
+    known.iter().position(|(other, _)| *other == key)
 }
 
 /// A stream is known by its length only.

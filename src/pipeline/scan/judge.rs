@@ -6,11 +6,11 @@ use crate::mail::{BlobId, Verdict, ViewVerdict};
 
 pub(super) const RAW: &str = "raw";
 
-/// The worst of all views; but where the scanner failed on one, only what it found elsewhere is a last word.
+/// The worst of all views; but where the scanner failed on one, only the worst that it could have found is a last word.
 pub(super) fn worst(views: &[ViewVerdict]) -> Verdict {
     let worst = views.iter().map(|view| view.verdict).max().unwrap_or(Verdict::Error);
     let failed = views.iter().any(|view| view.verdict == Verdict::Error);
-    if failed && worst < Verdict::Suspicious { Verdict::Error } else { worst }
+    if failed && worst < Verdict::Infected { Verdict::Error } else { worst }
 }
 
 /// What may hold what nobody saw is not clean, whatever the scanner says. A finding stays what it is.
@@ -94,6 +94,7 @@ mod tests {
         assert_eq!(of(&[Verdict::Clean, Verdict::Clean]), Verdict::Clean);
         assert_eq!(of(&[Verdict::Clean, Verdict::Partial]), Verdict::Partial);
         assert_eq!(of(&[Verdict::Error, Verdict::Partial]), Verdict::Error);
+        assert_eq!(of(&[Verdict::Error, Verdict::Suspicious]), Verdict::Error);
         assert_eq!(of(&[Verdict::Error, Verdict::Infected]), Verdict::Infected);
         assert_eq!(of(&[]), Verdict::Error);
     }

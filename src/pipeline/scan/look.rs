@@ -16,8 +16,8 @@ use crate::catalog::{Answered, MessageRow};
 use crate::mail::event::Scanned;
 use crate::mail::message::{self, READ_LIMIT_BYTES};
 use crate::mail::views::{Doubt, views};
-use crate::mail::{BlobId, SignatureFamilies, Verdict, ViewVerdict};
-use crate::net::clamd::{Answer, Error as Clamd, Source};
+use crate::mail::{BlobId, Verdict, ViewVerdict};
+use crate::net::clamd::{Answer, Error as Clamd, Source, Who};
 use crate::pipeline::Error;
 use crate::pipeline::error::blocking;
 use crate::pipeline::holds::{Holds, location};
@@ -33,7 +33,7 @@ const CACHED: &str = "cache";
 pub(super) struct Looking {
     holds: Holds,
     desk: Desk,
-    families: Arc<SignatureFamilies>,
+    who: Arc<Who>,
     pub(super) standing: Arc<Standing>,
     /// Equal parts of several messages are asked about once.
     asked: Arc<Mutex<HashMap<BlobId, Arc<OnceCell<Asked>>>>>,
@@ -48,6 +48,8 @@ struct Asked {
     detail: Option<String>,
     transport: String,
     duration_ms: u64,
+    /// Who answered, where it was not the one that was to be asked.
+    other: Option<Arc<Standing>>,
 }
 
 /// What came of one message.
@@ -71,17 +73,9 @@ struct Shown {
 }
 
 impl Looking {
-    pub(super) fn new(holds: Holds, desk: Desk, families: Arc<SignatureFamilies>, standing: Standing) -> Self {
-        let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
-        Self {
-            holds,
-            desk,
-            families,
-            standing: Arc::new(standing),
-            asked: Arc::default(),
-            room,
-            questions: Arc::default(),
-        }
+    pub(super) fn new(holds: Holds, desk: Desk, (who, standing): (Arc<Who>, Standing)) -> Self {
+        let (room, standing) = (Arc::new(Semaphore::new(ROOM_KIB as usize)), Arc::new(standing));
+        Self { holds, desk, who, standing, asked: Arc::default(), room, questions: Arc::default() }
     }
 
     pub(super) async fn message(&self, row: &MessageRow) -> Result<Seen, Error> {
@@ -147,7 +141,7 @@ impl Looking {
         let size_bytes = octets.len() as u64;
         let asked = match known {
             Some(Answered { verdict, detail, .. }) => {
-                Asked { verdict, detail, transport: CACHED.to_owned(), duration_ms: 0 }
+                Asked { verdict, detail, transport: CACHED.to_owned(), duration_ms: 0, other: None }
             }
             None if name == RAW => self.ask(octets.into()).await?,
             None => {
@@ -183,17 +177,18 @@ impl Looking {
         let scan = self.desk.pool.scan(source).await?;
         let (verdict, detail) = match scan.answer {
             Answer::Ok => (Verdict::Clean, None),
-            Answer::Found(signature) => (self.families.verdict(&signature), Some(signature)),
+            Answer::Found(signature) => (self.desk.families.verdict(&signature), Some(signature)),
             Answer::TooLarge => (Verdict::Partial, Some("larger than the scanner takes".to_owned())),
             Answer::Error(why) => (Verdict::Error, Some(why)),
         };
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok(Asked { verdict, detail, transport: scan.transport.to_string(), duration_ms })
+        let other = (scan.who != self.who).then(|| Arc::new(self.desk.of(&scan.who)));
+        Ok(Asked { verdict, detail, transport: scan.transport.to_string(), duration_ms, other })
     }
 
     fn said(&self, view: String, (blob, size_bytes): (BlobId, u64), asked: Asked) -> ViewVerdict {
-        let Asked { verdict, detail, transport, duration_ms } = asked;
-        let Standing { engine, signatures, .. } = (*self.standing).clone();
+        let Asked { verdict, detail, transport, duration_ms, other } = asked;
+        let Standing { engine, signatures, .. } = (*other.unwrap_or_else(|| Arc::clone(&self.standing))).clone();
         let scanned = self.holds.clock.now();
         ViewVerdict { view, blob, size_bytes, verdict, detail, engine, signatures, transport, scanned, duration_ms }
     }
@@ -203,13 +198,13 @@ impl Looking {
         self.questions.load(Ordering::Relaxed)
     }
 
-    /// Every answer on a part that was given since the last call, but for failures: to be kept where the signatures are
-    /// still the same.
+    /// Every answer on a part that was given since the last call, but for failures and those by other signatures: to be
+    /// kept where the signatures are still the same.
     pub(super) fn answers(&self) -> Vec<Answered> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let answers = asked.drain().filter_map(|(blob, cell)| {
-            let Asked { verdict, detail, .. } = cell.get()?.clone();
-            (verdict != Verdict::Error).then_some(Answered { blob, verdict, detail })
+            let Asked { verdict, detail, other, .. } = cell.get()?.clone();
+            (verdict != Verdict::Error && other.is_none()).then_some(Answered { blob, verdict, detail })
         });
         answers.collect()
     }

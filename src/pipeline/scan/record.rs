@@ -81,14 +81,15 @@ impl Recording {
         telemetry::message_scanned(&row.message.id, scanned.verdict);
         let items = judge::items(row.message.id, row.size_bytes, &scanned.views);
         let message: MessageRef = scanned.message;
-        let was_passed = row.verdict.is_final() && row.verdict != Verdict::Infected;
+        let was_infected = row.verdict == Verdict::Infected;
         events.push(Event::Scanned(scanned));
         if items.is_empty() {
             return Ok(());
         }
         let signatures: Vec<&str> = items.iter().map(|item| item.signature.as_str()).collect();
-        if was_passed {
-            let readers: Vec<String> = self.holds.catalog.read_by(row.number)?.iter().map(reader).collect();
+        // Its exact octets are for everybody, also before they were scanned.
+        let readers: Vec<String> = self.holds.catalog.read_by(row.number)?.iter().map(reader).collect();
+        if !was_infected && (row.verdict.is_final() || !readers.is_empty()) {
             telemetry::infected_after_the_fact(&row.message.id, &signatures.join(", "), &readers);
         } else {
             telemetry::quarantined(&row.message.id, &signatures.join(", "));

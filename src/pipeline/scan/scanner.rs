@@ -1,6 +1,8 @@
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::net::clamd::{Error, Pool, Who};
+use crate::mail::{BlobId, SignatureFamilies};
+use crate::net::clamd::{Error, Pool, Version, Who};
 use crate::telemetry;
 
 /// The scanner as the outside sees it: what became of it.
@@ -47,8 +49,8 @@ impl Default for Scanner {
 pub trait Engine: Send + Sync {
     /// What to call the signatures where clamd does not number them.
     fn signatures(&self) -> String;
-    /// What tells the signatures and settings it runs with from any others; `None` where nobody knows.
-    fn signature_set(&self) -> Option<String>;
+    /// What tells the signatures and settings of the clamd that names itself so from any others; `None` where nobody knows.
+    fn signature_set(&self, version: &Version) -> Option<String>;
     /// Whether it is expected not to answer yet.
     fn is_starting(&self) -> bool;
 }
@@ -58,7 +60,8 @@ pub trait Engine: Send + Sync {
 pub(super) struct Standing {
     pub(super) engine: String,
     pub(super) signatures: String,
-    /// What tells these signatures from others; without it nothing is remembered, and nothing scanned again by itself.
+    /// SHA-256, in hex, of all that its verdicts depend on: signatures and settings, engine, and what its names are taken
+    /// for. Without it nothing is remembered, and nothing scanned again by itself.
     pub(super) set: Option<String>,
 }
 
@@ -66,17 +69,18 @@ pub(super) struct Standing {
 #[derive(Clone)]
 pub(super) struct Desk {
     pub(super) pool: Pool,
+    pub(super) families: Arc<SignatureFamilies>,
     scanner: Scanner,
     engine: Arc<dyn Engine>,
 }
 
 impl Desk {
-    pub(super) fn new(pool: Pool, scanner: Scanner, engine: Arc<dyn Engine>) -> Self {
-        Self { pool, scanner, engine }
+    pub(super) fn new(pool: Pool, families: SignatureFamilies, scanner: Scanner, engine: Arc<dyn Engine>) -> Self {
+        Self { pool, families: Arc::new(families), scanner, engine }
     }
 
     /// Asks who answers now. `None` while nobody does.
-    pub(super) async fn standing(&self) -> Option<Standing> {
+    pub(super) async fn standing(&self) -> Option<(Arc<Who>, Standing)> {
         match self.pool.version_now().await {
             Ok(who) => {
                 let standing = self.of(&who);
@@ -85,7 +89,7 @@ impl Desk {
                 if self.scanner.is(ready.clone()) != ready {
                     telemetry::scanner_ready(&standing.engine, &standing.signatures);
                 }
-                Some(standing)
+                Some((who, standing))
             }
             Err(error) => {
                 self.went_away(&error);
@@ -96,12 +100,25 @@ impl Desk {
 
     pub(super) fn of(&self, who: &Who) -> Standing {
         let version = &who.version;
-        let numbered = version.signatures.as_ref().map(|signatures| format!("{} {signatures}", version.engine));
         Standing {
             engine: version.engine.clone(),
             signatures: version.signatures.clone().unwrap_or_else(|| self.engine.signatures()),
-            set: self.engine.signature_set().or(numbered),
+            set: self.engine.signature_set(version).map(|signatures| self.set(version, &signatures)),
         }
+    }
+
+    fn set(&self, version: &Version, signatures: &str) -> String {
+        let mut all = format!("{}\n{signatures}\n", version.engine);
+        for (beginning, verdict) in self.families.iter() {
+            #[expect(clippy::let_underscore_must_use, reason = "writing to a String does not fail")]
+            let _ = writeln!(all, "{beginning}\t{verdict}");
+        }
+        BlobId::of(all.as_bytes()).to_string()
+    }
+
+    /// Whether this is the clamd that is asked as long as it answers. Another one stands in for it: what it has may be older.
+    pub(super) fn is_preferred(&self, who: &Who) -> bool {
+        self.pool.health().first().is_none_or(|first| first.address == who.address)
     }
 
     pub(super) fn went_away(&self, error: &Error) {

@@ -1,7 +1,7 @@
 //! Whatever a clamd does, nothing is called clean that clamd has not called clean, and everything is scanned in the end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use poplar::mail::eicar;
@@ -206,6 +206,30 @@ async fn only_the_message_that_clamd_dies_of_is_blamed() {
     let again = answer(&pool, b"poison 50".to_vec()).await.unwrap_err();
     assert!(matches!(again, Error::Deadly(_)), "{again:?}");
     assert!(fake.accepted() <= before + 2, "it was not known to be a suspect");
+}
+
+#[tokio::test]
+async fn a_message_that_clamd_dies_of_is_known_when_clamd_comes_back_late() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let fake = Fake::start({
+        let is_down = Arc::clone(&is_down);
+        move |asked| match asked.octets {
+            _ if is_down.load(Ordering::SeqCst) => Act::SayAndClose(Vec::new()),
+            b"poison" => {
+                is_down.store(true, Ordering::SeqCst);
+                Act::Die
+            }
+            _ => Act::Say(asked.truth.clone()),
+        }
+    });
+    let comeback = Duration::from_millis(50);
+    let pool = Pool::new(vec![fake.address.clone()], Settings { comeback, ..hasty() });
+    let first = answer(&pool, b"poison".to_vec()).await.unwrap_err();
+    assert!(matches!(first, Error::Away { .. }), "{first:?}");
+    is_down.store(false, Ordering::SeqCst);
+    tokio::time::sleep(hasty().rest.1).await;
+    let second = answer(&pool, b"poison".to_vec()).await.unwrap_err();
+    assert!(matches!(second, Error::Deadly(_)), "{second:?}");
 }
 
 #[tokio::test]

@@ -15,33 +15,33 @@ use poplar::net::clamd::Address;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 /// A scan that the fake is asked for.
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     /// Counted from 0 over all connections.
-    pub(super) connection: usize,
-    pub(super) id: u32,
-    pub(super) octets: &'a [u8],
+    pub(crate) connection: usize,
+    pub(crate) id: u32,
+    pub(crate) octets: &'a [u8],
     /// The reply that tells the truth.
-    pub(super) truth: Vec<u8>,
+    pub(crate) truth: Vec<u8>,
 }
 
 impl Asked<'_> {
-    pub(super) fn is_eicar(&self) -> bool {
+    pub(crate) fn is_eicar(&self) -> bool {
         self.octets == eicar()
     }
 
-    pub(super) fn is_self_test(&self) -> bool {
+    pub(crate) fn is_self_test(&self) -> bool {
         self.is_eicar() || self.octets.starts_with(b"The quick brown fox")
     }
 
     /// The reply with another outcome.
-    pub(super) fn but(&self, outcome: &str) -> Vec<u8> {
+    pub(crate) fn but(&self, outcome: &str) -> Vec<u8> {
         let text = String::from_utf8(self.truth.clone()).unwrap();
         let colon = text.rfind(": ").unwrap();
         format!("{}: {outcome}\0", &text[..colon]).into_bytes()
     }
 }
 
-pub(super) enum Act {
+pub(crate) enum Act {
     Say(Vec<u8>),
     /// One octet a call.
     Split(Vec<u8>),
@@ -56,8 +56,8 @@ pub(super) enum Act {
 type Script = Arc<dyn Fn(&Asked<'_>) -> Act + Send + Sync>;
 
 /// Listens on a socket of its own until the test is over.
-pub(super) struct Fake {
-    pub(super) address: Address,
+pub(crate) struct Fake {
+    pub(crate) address: Address,
     shared: Arc<Shared>,
     _folder: tempfile::TempDir,
 }
@@ -69,7 +69,12 @@ struct Shared {
 }
 
 impl Fake {
-    pub(super) fn start(script: impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(script: impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static) -> Self {
+        Self::with_signatures(1, script)
+    }
+
+    /// With the number that its signatures have.
+    pub(crate) fn with_signatures(number: u32, script: impl Fn(&Asked<'_>) -> Act + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("fake.sock");
         let listener = UnixListener::bind(&socket).unwrap();
@@ -82,17 +87,17 @@ impl Fake {
                 open.retain(|socket| socket.peer_addr().is_ok());
                 open.push(socket.try_clone().unwrap());
                 let (script, table) = (Arc::clone(&script), Arc::clone(&table));
-                std::thread::spawn(move || Wire::new(socket).serve(connection, &script, &table));
+                std::thread::spawn(move || Wire::new(socket, number).serve(connection, &script, &table));
             }
         });
         Self { address: Address::Unix(socket), shared, _folder: folder }
     }
 
-    pub(super) fn honest() -> Self {
+    pub(crate) fn honest() -> Self {
         Self::start(|asked| Act::Say(asked.truth.clone()))
     }
 
-    pub(super) fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
     }
 }
@@ -110,11 +115,12 @@ struct Wire {
     input: VecDeque<u8>,
     files: VecDeque<OwnedFd>,
     held: Vec<u8>,
+    signatures: u32,
 }
 
 impl Wire {
-    fn new(socket: UnixStream) -> Self {
-        Self { socket, input: VecDeque::new(), files: VecDeque::new(), held: Vec::new() }
+    fn new(socket: UnixStream, signatures: u32) -> Self {
+        Self { socket, input: VecDeque::new(), files: VecDeque::new(), held: Vec::new(), signatures }
     }
 
     /// Until the client hangs up, or the script does.
@@ -128,7 +134,8 @@ impl Wire {
         for id in 1.. {
             let (octets, view) = match self.command()?.as_slice() {
                 b"zVERSION" => {
-                    self.say(format!("{id}: ClamAV 9.9.9/1/Mon Jan  1 00:00:00 2024\0").as_bytes())?;
+                    let number = self.signatures;
+                    self.say(format!("{id}: ClamAV 9.9.9/{number}/Mon Jan  1 00:00:00 2024\0").as_bytes())?;
                     continue;
                 }
                 b"zINSTREAM" => (self.stream(id)?, "stream".to_owned()),

@@ -1,7 +1,7 @@
 //! The client and the supervisor against a real clamd, and the client against what only looks like one.
 
 mod chaos;
-mod fake;
+pub(crate) mod fake;
 mod managed;
 mod real;
 

@@ -19,6 +19,7 @@ mod quarantine;
 mod readers;
 mod reading;
 mod rescan;
+mod scanning;
 mod scrub;
 mod stray;
 mod trouble;
