@@ -16,6 +16,9 @@ pub(super) struct Show {
     /// Hand out also what is withheld: not scanned, infected, encrypted …
     #[arg(long)]
     quarantined: bool,
+    /// Why what is withheld is handed out; it stands in the journal
+    #[arg(long, value_name = "TEXT", requires = "quarantined", value_parser = super::quarantine::reason)]
+    reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -51,29 +54,30 @@ impl Show {
         let archive = context.archive()?;
         let row = archive.find(&self.id)?;
         let access = if self.quarantined { Access::Quarantined } else { Access::Ordinary };
+        let reason = self.reason.as_deref();
         let mut stdout = std::io::stdout();
         match self.what {
             What { raw: true, .. } => {
                 let octets = archive.raw(&row)?;
                 let access = if archive.holds_back(&row)? { Access::Quarantined } else { access };
-                on_record(&archive, &row, "raw", access)?;
+                on_record(&archive, &row, "raw", (access, reason))?;
                 octets.write_to(&mut stdout)??;
                 stdout.flush()?;
             }
             What { headers: true, .. } => stdout.write_all(&archive.header_block(&row)?)?,
             What { part: Some(number), .. } => {
                 let octets = archive.part(&row, number, access)?;
-                on_record(&archive, &row, &format!("part {number}"), access)?;
+                on_record(&archive, &row, &format!("part {number}"), (access, reason))?;
                 stdout.write_all(&octets)?;
             }
-            What { text: true, .. } => print(&text(&archive, &row, access)?)?,
+            What { text: true, .. } => print(&text(&archive, &row, (access, reason))?)?,
             _ => {
                 let shown = archive.show(&row)?;
                 match (context.json, &shown.destroyed) {
                     // What is known of it, and none of its text.
                     (true, _) => print_json(&shown)?,
                     (false, Some(_)) => print(&told(&shown, ""))?,
-                    (false, None) => print(&told(&shown, &text(&archive, &row, access)?))?,
+                    (false, None) => print(&told(&shown, &text(&archive, &row, (access, reason))?))?,
                 }
             }
         }
@@ -82,9 +86,14 @@ impl Show {
 }
 
 /// Before anything is handed out. What everybody may read is handed out also when that cannot be put on record.
-fn on_record(archive: &Archive, row: &Message, what: &str, access: Access) -> anyhow::Result<()> {
+fn on_record(
+    archive: &Archive,
+    row: &Message,
+    what: &str,
+    (access, reason): (Access, Option<&str>),
+) -> anyhow::Result<()> {
     match access {
-        Access::Quarantined => archive.viewing_withheld(row, what, &reader())?,
+        Access::Quarantined => archive.viewing_withheld(row, what, &reader(), reason)?,
         Access::Ordinary => {
             if let Err(error) = archive.viewed(row, what, &reader()) {
                 complain(&format!("that this was read is not on record: {error}"));
@@ -94,9 +103,9 @@ fn on_record(archive: &Archive, row: &Message, what: &str, access: Access) -> an
     Ok(())
 }
 
-fn text(archive: &Archive, row: &Message, access: Access) -> anyhow::Result<String> {
-    let parts = archive.text(row, access)?;
-    on_record(archive, row, "text", access)?;
+fn text(archive: &Archive, row: &Message, asked: (Access, Option<&str>)) -> anyhow::Result<String> {
+    let parts = archive.text(row, asked.0)?;
+    on_record(archive, row, "text", asked)?;
     let pieces = parts.into_iter().map(|part| match part {
         PartText::Text(text) => tame_lines(text.trim_end()),
         PartText::Withheld(stub) => told_of(row, &stub),

@@ -30,15 +30,15 @@ impl Archive {
     /// Puts an ordinary reading on record, without waiting for the disk: it must cost next to nothing. Whether a
     /// failure matters is for the caller to say; nobody is kept from ordinary mail because a disk is full.
     pub fn viewed(&self, row: &Message, what: &str, by: &str) -> Result<(), Error> {
-        self.tell_unsynced(viewing(row, what, by))
+        self.tell_unsynced(viewing(row, what, by, None))
     }
 
     /// Puts on record, durably, that somebody is about to read what is withheld. Without it they must not get it.
     ///
     /// # Errors
     /// [`Error::NotOnRecord`]
-    pub fn viewing_withheld(&self, row: &Message, what: &str, by: &str) -> Result<(), Error> {
-        self.tell(viewing(row, what, by)).map_err(|error| Error::NotOnRecord(Box::new(error)))
+    pub fn viewing_withheld(&self, row: &Message, what: &str, by: &str, reason: Option<&str>) -> Result<(), Error> {
+        self.tell(viewing(row, what, by, reason)).map_err(|error| Error::NotOnRecord(Box::new(error)))
     }
 
     /// Who read a message, the first one first.
@@ -47,6 +47,7 @@ impl Archive {
     }
 }
 
-fn viewing(row: &Message, what: &str, by: &str) -> Event {
-    Event::Viewed(Reading { message: row.message, what: what.to_owned(), by: by.to_owned(), reason: None })
+fn viewing(row: &Message, what: &str, by: &str, reason: Option<&str>) -> Event {
+    let [what, by] = [what, by].map(str::to_owned);
+    Event::Viewed(Reading { message: row.message, what, by, reason: reason.map(str::to_owned) })
 }

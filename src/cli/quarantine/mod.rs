@@ -38,7 +38,7 @@ impl Quarantine {
 }
 
 /// A reason that says something.
-fn reason(given: &str) -> Result<String, String> {
+pub(super) fn reason(given: &str) -> Result<String, String> {
     let reason = given.trim();
     if reason.is_empty() { Err("say why; it stands in the journal".to_owned()) } else { Ok(reason.to_owned()) }
 }

@@ -295,8 +295,9 @@ fn who_read_what_is_on_record() {
     assert_eq!(readings(&clean), ["text", "text", "part 1", "raw"]);
     archive.run(&["show", &id(&infected), "--part", "2"]).assert_said(1, "withheld");
     assert!(readings(&infected).is_empty(), "it was not handed out");
-    archive.well(&["show", &id(&infected), "--part", "2", "--quarantined"]);
+    archive.well(&["show", &id(&infected), "--part", "2", "--quarantined", "--reason", "a false alarm?"]);
     assert_eq!(readings(&infected), ["part 2"]);
+    assert_eq!(archive.json(&["show", &id(&infected)])["readings"][0]["reason"], "a false alarm?");
     assert_eq!(entries(&archive, "viewed"), 5);
     archive.assert_sound();
     // A rebuild knows it too.
