@@ -21,22 +21,30 @@ pub(super) struct Entity {
 
 /// No more bodies are tried behind one block of headers.
 const MOST_BODIES: u8 = 4;
-/// More fields than this are not looked at in one block.
+/// More fields than this are not looked at in one block; those that tell how to read it are, up to as many again.
 const MOST_FIELDS: usize = 2000;
-/// Entities beyond this are counted by the budget of readings only.
+/// Entities beyond this are not looked at.
 const MOST: usize = 20_000;
 
-/// All entities, in the order their bodies begin.
-pub(super) fn entities(octets: &[u8]) -> Vec<Entity> {
-    let mut finder = Finder { octets, block: Some(Block::new(0, true, true)), found: Vec::new() };
+#[derive(Debug)]
+pub(super) struct Entities {
+    /// In the order their bodies begin.
+    pub(super) found: Vec<Entity>,
+    /// There are more of them, or of fields that tell how to read one, than were looked at.
+    pub(super) is_cut: bool,
+}
+
+pub(super) fn entities(octets: &[u8]) -> Entities {
+    let first = Some(Block::new(0, true, true));
+    let mut finder = Finder { octets, block: first, found: Vec::new(), is_cut: false };
     for line in lines(octets) {
         finder.line(line);
-        if finder.found.len() >= MOST {
+        if finder.found.len() >= MOST && finder.is_cut {
             break;
         }
     }
     finder.close(octets.len());
-    finder.found
+    Entities { found: finder.found, is_cut: finder.is_cut }
 }
 
 #[derive(Debug)]
@@ -47,11 +55,13 @@ struct Block {
     /// How many bodies may begin behind it: to some readers at the first blank or strange line, to others later.
     bodies: u8,
     fields: Vec<(Range<usize>, Range<usize>)>,
+    /// Whether lines that begin with a blank belong to the last of them: not behind one that was left out.
+    is_folding: bool,
 }
 
 impl Block {
     const fn new(start: usize, is_placed: bool, is_first: bool) -> Self {
-        Self { start, is_placed, is_first, bodies: 0, fields: Vec::new() }
+        Self { start, is_placed, is_first, bodies: 0, fields: Vec::new(), is_folding: true }
     }
 }
 
@@ -59,6 +69,7 @@ struct Finder<'o> {
     octets: &'o [u8],
     block: Option<Block>,
     found: Vec<Entity>,
+    is_cut: bool,
 }
 
 impl Finder<'_> {
@@ -85,7 +96,7 @@ impl Finder<'_> {
             self.entity(&mut block, line.next);
             self.keep(block);
         } else if line.text.first().copied().is_some_and(is_blank) && !block.fields.is_empty() {
-            if let Some((_, value)) = block.fields.last_mut() {
+            if let Some((_, value)) = block.fields.last_mut().filter(|_| block.is_folding) {
                 value.end = line.start + line.text.len();
             }
             self.block = Some(block);
@@ -97,13 +108,18 @@ impl Finder<'_> {
         }
     }
 
-    fn field(&self, block: &mut Block, line: Line<'_>) {
+    fn field(&mut self, block: &mut Block, line: Line<'_>) {
         let range = line.range();
-        if let Some(colon) = name_length(&self.octets[range.clone()])
-            && block.fields.len() < MOST_FIELDS
-        {
-            let colon = range.start + colon;
-            block.fields.push((range.start..colon, colon + 1..line.start + line.text.len()));
+        let Some(colon) = name_length(&self.octets[range.clone()]) else { return };
+        let name = range.start..range.start + colon;
+        let value = range.start + colon + 1..line.start + line.text.len();
+        let field = Field { name: &self.octets[name.clone()], value: &[] };
+        let matters = field.is("content-type") || field.is("content-transfer-encoding");
+        block.is_folding = block.fields.len() < MOST_FIELDS || matters && block.fields.len() < 2 * MOST_FIELDS;
+        if block.is_folding {
+            block.fields.push((name, value));
+        } else {
+            self.is_cut |= matters;
         }
     }
 
@@ -132,6 +148,10 @@ impl Finder<'_> {
         block.bodies += 1;
         let has_content = self.has_content(block);
         if !(block.is_placed || has_content) {
+            return;
+        }
+        if self.found.len() >= MOST {
+            self.is_cut = true;
             return;
         }
         let octets = self.octets;

@@ -8,6 +8,8 @@ mod entities;
 mod fields;
 mod lines;
 mod readings;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use std::borrow::Cow;

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::containers::Budget;
+use super::containers::zip::Strays;
 use super::doubt::Doubt;
-use super::entities::{Entity, entities};
+use super::entities::{Entities, Entity, entities};
 use super::fields::Coding;
 use super::transfer::{base64, quoted, uuencode};
 use super::{Limits, View, Views, carve, containers};
@@ -30,6 +32,8 @@ pub(super) struct Readings<'x, 'l> {
     left_bytes: usize,
     /// Octets that may still be looked at in bodies of what may be parts: they can lie in each other.
     left_work: usize,
+    /// What may still be unpacked of archives in any of the views.
+    unpacking: Budget,
 }
 
 impl<'x, 'l> Readings<'x, 'l> {
@@ -45,6 +49,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             parts: message.parts.len(),
             left_bytes: raw.len().saturating_mul(4).saturating_add(1 << 20),
             left_work: raw.len().saturating_mul(16).saturating_add(1 << 20),
+            unpacking: Budget::of(raw.len(), limits),
         };
         let problems = message.problems.iter().filter(|problem| **problem != Problem::NoHeaders);
         readings.doubts.extend(problems.map(|problem| Doubt::Structure(*problem)));
@@ -82,7 +87,7 @@ impl<'x, 'l> Readings<'x, 'l> {
         let raw = self.raw;
         let (numbers, ranges): (Vec<u32>, Vec<Range<usize>>) =
             message.parts.iter().filter_map(|part| Some((part.number, place(raw, part)?))).unzip();
-        let found = entities(raw);
+        let Entities { found, is_cut } = entities(raw);
         self.frame(&found, &ranges);
         for entity in found.iter().filter(|entity| entity.is_placed && part_at(&ranges, entity.start).is_none()) {
             entity.declared.doubts.iter().for_each(|doubt| self.doubt(doubt.clone()));
@@ -101,9 +106,10 @@ impl<'x, 'l> Readings<'x, 'l> {
             self.entity(&owner, entity, part.is_ok(), Source::Raw(raw), 0);
         }
         for gap in gaps(raw, &ranges) {
-            for (kind, octets) in carve::files(&raw[gap], false) {
-                self.add("body", kind, Cow::Owned(octets), 1);
-            }
+            self.files("body", &raw[gap], 1);
+        }
+        if is_cut {
+            self.too_many();
         }
         if let Some(text) = carve::utf16(raw) {
             self.doubt(Doubt::Charset("utf-16".to_owned()));
@@ -154,10 +160,10 @@ impl<'x, 'l> Readings<'x, 'l> {
         let mut at = 0;
         while at < self.views.len() {
             let octets = std::mem::take(&mut self.views[at].octets);
-            let mut doubts = containers::inspect(&octets, self.limits);
+            let mut doubts = containers::inspect(&octets, self.limits, &mut self.unpacking);
             if self.levels[at] < MOST_LEVELS {
                 self.look(at, &octets, matches!(octets, Cow::Owned(_)));
-            } else if !carve::files(&octets, false).is_empty() {
+            } else if self.has_files(&octets) {
                 doubts.push(Doubt::TooDeep { levels: MOST_LEVELS });
             }
             let view = &mut self.views[at];
@@ -170,22 +176,50 @@ impl<'x, 'l> Readings<'x, 'l> {
     fn look(&mut self, at: usize, octets: &[u8], is_made: bool) {
         let (name, level) = (&self.views[at].name, self.levels[at]);
         let owner = if at < self.parts { name.clone() } else { owner_of(name) };
-        for (kind, found) in carve::files(octets, false) {
-            if found != *octets {
-                self.add(&owner, kind, Cow::Owned(found), level + 1);
-            }
-        }
+        self.files(&owner, octets, level + 1);
         if !is_made {
             return;
         }
         let is_guess = self.views[at].name.contains("quoted-printable");
-        for entity in entities(octets) {
+        let Entities { found, is_cut } = entities(octets);
+        if is_cut {
+            self.too_many();
+        }
+        for entity in found {
             let is_structural = entity.is_placed && entity.has_content_headers && !is_guess;
             if is_structural && self.views[at].doubts.len() < 8 {
                 self.views[at].doubts.extend(entity.declared.doubts.iter().cloned());
             }
             self.entity(&owner, &entity, false, Source::Made(octets), level);
         }
+    }
+
+    /// Adds every file inside the octets.
+    fn files(&mut self, owner: &str, octets: &[u8], level: u8) {
+        let files = carve::files(octets, false);
+        for (kind, found) in files.found {
+            if found != *octets {
+                self.add(owner, kind, Cow::Owned(found), level);
+            }
+        }
+        let mut strays = Strays::of(octets);
+        while let Some(found) = strays.next(&mut self.unpacking) {
+            if self.left_bytes == 0 {
+                self.exhausted();
+                break;
+            }
+            self.add(owner, "zip", Cow::Owned(found.into_owned()), level);
+        }
+        if files.is_cut || strays.is_cut() {
+            self.too_many();
+        }
+    }
+
+    fn has_files(&mut self, octets: &[u8]) -> bool {
+        let files = carve::files(octets, false);
+        let mut strays = Strays::of(octets);
+        let has_strays = strays.next(&mut self.unpacking).is_some();
+        !files.found.is_empty() || has_strays || files.is_cut || strays.is_cut()
     }
 
     fn add(&mut self, owner: &str, kind: &'static str, octets: Cow<'x, [u8]>, level: u8) {
@@ -212,6 +246,10 @@ impl<'x, 'l> Readings<'x, 'l> {
 
     fn exhausted(&mut self) {
         (self.left_bytes, self.left_work) = (0, 0);
+        self.too_many();
+    }
+
+    fn too_many(&mut self) {
         let made = self.views.len() - self.parts;
         if !self.doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. })) {
             self.doubts.push(Doubt::TooManyReadings { made });

@@ -4,18 +4,25 @@ mod pkcs7;
 mod text;
 mod wrappers;
 
-use super::containers;
 use super::transfer::{base64, binhex, uuencode, yenc};
 
 pub(super) use text::{hidden_text, utf16};
 
-/// Every file that is found, with how it was packed. `is_declared_uuencode`: needs no begin line.
-pub(super) fn files(octets: &[u8], is_declared_uuencode: bool) -> Vec<(&'static str, Vec<u8>)> {
+/// Every file that is found, with how it was packed.
+pub(super) struct Files {
+    pub(super) found: Vec<(&'static str, Vec<u8>)>,
+    /// There is more than was unpacked.
+    pub(super) is_cut: bool,
+}
+
+/// `is_declared_uuencode`: needs no begin line.
+pub(super) fn files(octets: &[u8], is_declared_uuencode: bool) -> Files {
     let mut all = Vec::new();
+    let forks = binhex::forks(octets);
     let mut put = |kind: &'static str, files: Vec<Vec<u8>>| all.extend(files.into_iter().map(|file| (kind, file)));
     put("uuencode", uuencode::files(octets, is_declared_uuencode));
     put("yenc", yenc::files(octets));
-    put("binhex", binhex::forks(octets));
+    put("binhex", forks.found);
     put("base64", base64::runs(octets));
     put("data-uri", text::data_uris(octets));
     put("hex", text::hexadecimal(octets));
@@ -24,6 +31,5 @@ pub(super) fn files(octets: &[u8], is_declared_uuencode: bool) -> Vec<(&'static 
     put("macintosh", wrappers::apple_single(octets));
     put("gzip", wrappers::gzip_members(octets));
     put("signed", pkcs7::content(octets));
-    put("zip", containers::zip::strays(octets));
-    all
+    Files { found: all, is_cut: forks.is_cut }
 }

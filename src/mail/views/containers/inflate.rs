@@ -7,6 +7,8 @@ pub(super) struct Inflated {
     pub(super) octets: Vec<u8>,
     /// There is more than was asked for.
     pub(super) is_cut: bool,
+    /// How much of the data that was.
+    pub(super) read: usize,
 }
 
 pub(in crate::mail::views) struct Length {
@@ -19,9 +21,9 @@ pub(in crate::mail::views) struct Length {
 /// At most `most` octets of what the data inflates to; broken data ends where it breaks.
 pub(super) fn inflate(data: &[u8], most: usize) -> Inflated {
     let mut out = Out { octets: Vec::new(), written: 0, most: most as u64, keeps_all: true };
-    let is_cut = Bits::new(data).blocks(&mut out) == Some(End::Full);
-    out.octets.truncate(most);
-    Inflated { octets: out.octets, is_cut }
+    let mut bits = Bits::new(data);
+    let is_cut = bits.blocks(&mut out) == Some(End::Full);
+    Inflated { octets: out.octets, is_cut, read: bits.read(data) }
 }
 
 /// How many octets the data inflates to, counted no further than `most`.
@@ -29,8 +31,7 @@ pub(in crate::mail::views) fn length(data: &[u8], most: u64) -> Length {
     let mut out = Out { octets: Vec::new(), written: 0, most, keeps_all: false };
     let mut bits = Bits::new(data);
     let is_cut = bits.blocks(&mut out) == Some(End::Full);
-    let read = data.len() - bits.data.len() - bits.count as usize / 8;
-    Length { octets: out.written.min(most), is_cut, read }
+    Length { octets: out.written, is_cut, read: bits.read(data) }
 }
 
 #[derive(PartialEq, Eq)]
@@ -88,6 +89,11 @@ struct Bits<'o> {
 impl<'o> Bits<'o> {
     const fn new(data: &'o [u8]) -> Self {
         Self { data, held: 0, count: 0 }
+    }
+
+    /// How much of the data has been read.
+    const fn read(&self, data: &[u8]) -> usize {
+        data.len() - self.data.len() - self.count as usize / 8
     }
 
     fn fill(&mut self) {

@@ -1,10 +1,14 @@
-//! What archives and documents say of themselves that the scanner does not report.
+//! What archives and documents say of themselves that the scanner does not report. Knows nothing about parts and
+//! readings: only octets, and how many of them may be unpacked for one message.
 
+mod budget;
 pub(super) mod inflate;
 mod sniff;
 pub mod zip;
 
 use super::doubt::Doubt;
+
+pub(super) use budget::Budget;
 
 /// What the scanner takes: the values of clamd's configuration in `daemon/clamd/home.rs`.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +34,8 @@ impl Default for Limits {
 /// How a compound file begins: the older Office documents, messages of Outlook.
 const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
-pub(super) fn inspect(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
-    let mut doubts = zip::inspect(octets, limits);
+pub(super) fn inspect(octets: &[u8], limits: &Limits, budget: &mut Budget) -> Vec<Doubt> {
+    let mut doubts = zip::inspect_within(octets, limits, budget);
     doubts.extend(sniff::sniff(octets, limits));
     doubts
 }

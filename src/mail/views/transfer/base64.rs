@@ -186,8 +186,7 @@ fn is_path(word: &[u8]) -> bool {
 }
 
 /// Pieces of text that look like base64 whatever stands around them: whole lines of it, and words too long to be any.
-/// Each is decoded; also without the lines at the beginning that do
-/// not fit the others.
+/// Each is decoded; also without the lines at the beginning that do not fit the others.
 pub(in crate::mail::views) fn runs(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut runs = Runs { octets, pieces: Vec::new(), length: 0, found: Vec::new() };
     for line in lines(octets) {

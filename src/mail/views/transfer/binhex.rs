@@ -2,12 +2,24 @@
 
 const SIGNS: &[u8; 64] = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr";
 const REPEAT: u8 = 0x90;
-/// One sign repeated in three octets makes 255: more of a file than this is not unpacked.
+/// One sign repeated in three octets makes 255: more of a file than this is not unpacked, nor of all together.
 const MOST_TIMES: usize = 4;
+const MOST_BYTES: usize = 1024;
+/// A name of 63 octets with its length, and what stands before the forks.
+const LONGEST_HEADER: usize = 64 + 21;
 
-/// The data and resource forks of every file that is found. `usize`: more octets were there than are unpacked.
-pub(in crate::mail::views) fn forks(octets: &[u8]) -> Vec<Vec<u8>> {
-    let mut found = Vec::new();
+/// The data and resource forks of every file that is found.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::mail::views) struct Forks {
+    pub(in crate::mail::views) found: Vec<Vec<u8>>,
+    /// There is more in them than was unpacked.
+    pub(in crate::mail::views) is_cut: bool,
+}
+
+pub(in crate::mail::views) fn forks(octets: &[u8]) -> Forks {
+    let mut forks = Forks { found: Vec::new(), is_cut: false };
+    let most = |packed: &[u8]| packed.len().saturating_mul(MOST_TIMES).saturating_add(MOST_BYTES);
+    let mut left = most(octets);
     let mut from = 0;
     while let Some(at) = memchr::memchr(b':', &octets[from..]) {
         let start = from + at;
@@ -16,11 +28,19 @@ pub(in crate::mail::views) fn forks(octets: &[u8]) -> Vec<Vec<u8>> {
         if !begins_line {
             continue;
         }
+        if left == 0 {
+            forks.is_cut = true;
+            break;
+        }
         let (packed, length) = six_bit(&octets[from..]);
         from += length;
-        found.extend(split(&unpacked(&packed)));
+        let file = unpacked(&packed, most(&packed).min(left));
+        left = left.saturating_sub(file.octets.len());
+        let found = split(&file);
+        forks.is_cut |= file.is_cut && (!found.is_empty() || file.octets.len() < LONGEST_HEADER);
+        forks.found.extend(found);
     }
-    found
+    forks
 }
 
 /// The octets up to the closing colon or the first sign that is not of BinHex, and how much of the text that was.
@@ -46,8 +66,12 @@ fn six_bit(text: &[u8]) -> (Vec<u8>, usize) {
     (out, length)
 }
 
-fn unpacked(packed: &[u8]) -> Vec<u8> {
-    let most = packed.len().saturating_mul(MOST_TIMES) + 1024;
+struct Unpacked {
+    octets: Vec<u8>,
+    is_cut: bool,
+}
+
+fn unpacked(packed: &[u8], most: usize) -> Unpacked {
     let mut out: Vec<u8> = Vec::with_capacity(packed.len());
     let mut rest = packed;
     while let Some((octet, after)) = rest.split_first() {
@@ -64,22 +88,22 @@ fn unpacked(packed: &[u8]) -> Vec<u8> {
             (_, None) => {}
         }
         if out.len() > most {
-            break;
+            return Unpacked { octets: out, is_cut: true };
         }
     }
-    out
+    Unpacked { octets: out, is_cut: false }
 }
 
 /// Name, version, type, creator, flags, two lengths, a checksum; then the forks, each with a checksum.
-fn split(file: &[u8]) -> Vec<Vec<u8>> {
+fn split(file: &Unpacked) -> Vec<Vec<u8>> {
     let header = || {
-        let name = usize::from(*file.first()?);
-        let rest = file.get(1 + name..)?;
+        let name = usize::from(*file.octets.first()?);
+        let rest = file.octets.get(1 + name..)?;
         let number = |at: usize| rest.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
         let (data, resource) = (number(11)? as usize, number(15)? as usize);
         let forks = rest.get(21..)?;
-        ((1..64).contains(&name) && rest[0] == 0 && data <= forks.len() + 2 + REPEAT as usize)
-            .then_some((data, resource, forks))
+        let is_long_enough = file.is_cut || data <= forks.len() + 2 + REPEAT as usize;
+        ((1..64).contains(&name) && rest[0] == 0 && is_long_enough).then_some((data, resource, forks))
     };
     let Some((data, resource, forks)) = header() else { return Vec::new() };
     let second = forks.get(data + 2..).unwrap_or_default();
@@ -93,16 +117,22 @@ mod tests {
 
     use super::*;
 
-    fn encoded(data: &[u8]) -> Vec<u8> {
+    /// A file's packed octets.
+    fn packed(data: &[u8]) -> Vec<u8> {
         let length = u32::try_from(data.len()).unwrap().to_be_bytes();
         let file = [&b"\x01a\0BINA????\0\0"[..], &length, &[0; 4], &[0; 2], data, &[0; 4]].concat();
-        let mut packed = Vec::new();
-        for octet in file {
-            packed.push(octet);
-            if octet == REPEAT {
-                packed.push(0);
-            }
-        }
+        let escaped = |octet: &u8| if *octet == REPEAT { vec![REPEAT, 0] } else { vec![*octet] };
+        file.iter().flat_map(escaped).collect()
+    }
+
+    /// The same of a file of one sign, 255 of it for each of `times`.
+    fn repeated(sign: u8, times: usize) -> Vec<u8> {
+        let length = u32::try_from(255 * times).unwrap().to_be_bytes();
+        let data = [sign, REPEAT, 255].repeat(times);
+        [&b"\x01a\0BINA????\0\0"[..], &length, &[0; 4], &[0; 2], &data, &[0; 4]].concat()
+    }
+
+    fn encoded(packed: &[u8]) -> Vec<u8> {
         let bits: Vec<u8> = packed.iter().flat_map(|octet| (0..8).rev().map(move |at| octet >> at & 1)).collect();
         let sign = |six: &[u8]| SIGNS[(0..6).fold(0, |value, at| value << 1 | usize::from(*six.get(at).unwrap_or(&0)))];
         let signs: Vec<u8> = bits.chunks(6).map(sign).collect();
@@ -114,10 +144,19 @@ mod tests {
         .concat()
     }
 
+    #[test]
+    fn what_is_not_unpacked_whole_is_told() {
+        let cut = forks(&encoded(&repeated(b'x', 400)));
+        assert!(cut.is_cut && cut.found.len() == 1, "{cut:?}");
+        let many: Vec<u8> = (0..100).flat_map(|_| encoded(&repeated(b'x', 3))).collect();
+        let cut = forks(&many);
+        assert!(cut.is_cut && cut.found.concat().len() <= many.len() * MOST_TIMES + 2 * MOST_BYTES);
+    }
+
     proptest! {
         #[test]
         fn what_was_encoded_comes_back(data in prop::collection::vec(any::<u8>(), 1..200)) {
-            prop_assert_eq!(forks(&encoded(&data)), vec![data]);
+            prop_assert_eq!(forks(&encoded(&packed(&data))), Forks { found: vec![data], is_cut: false });
         }
 
         #[test]

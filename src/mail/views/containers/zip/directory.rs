@@ -8,8 +8,8 @@ const CENTRAL: &[u8] = b"PK\x01\x02";
 const END64: &[u8] = b"PK\x06\x06";
 const LOCATOR64: &[u8] = b"PK\x06\x07";
 /// Signs that look like an end of a directory are tried up to this many times.
-const MOST_ENDS: usize = 64;
-/// Members beyond this are counted, not read.
+pub(super) const MOST_ENDS: usize = 1000;
+/// Members of all archives beyond this are counted, not read.
 const MOST_MEMBERS: usize = 20_000;
 
 /// One archive: where it begins in the octets, and what its directory lists.
@@ -61,21 +61,38 @@ fn u64_at(octets: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(octets.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
+pub(super) struct Found<'o> {
+    pub(super) archives: Vec<Archive<'o>>,
+    /// There may be more archives, or members, than these.
+    pub(super) is_cut: bool,
+}
+
 /// All archives in the octets, by the ends of their directories.
-pub(super) fn find(octets: &[u8]) -> Vec<Archive<'_>> {
-    let mut archives: Vec<Archive<'_>> = Vec::new();
-    let mut read_bytes = 0_usize;
-    for at in memmem::find_iter(octets, END).take(MOST_ENDS) {
-        // Overlapping directories must not make the work quadratic.
-        if read_bytes > octets.len().saturating_mul(2) {
+pub(super) fn find(octets: &[u8]) -> Found<'_> {
+    let mut found = Found { archives: Vec::new(), is_cut: false };
+    // Overlapping directories must not make the work quadratic.
+    let mut left = Left { bytes: octets.len().saturating_mul(2), members: MOST_MEMBERS };
+    for (tried, at) in memmem::find_iter(octets, END).enumerate() {
+        if tried >= MOST_ENDS || left.bytes == 0 {
+            found.is_cut = true;
             break;
         }
-        if let Some(archive) = archive(octets, at) {
-            read_bytes += at - archive.directory;
-            archives.push(archive);
-        }
+        found.archives.extend(archive(octets, at, &mut left));
     }
-    archives
+    found.is_cut |= left.members == 0;
+    found
+}
+
+/// What may still be read of directories.
+struct Left {
+    bytes: usize,
+    members: usize,
+}
+
+impl Left {
+    fn read(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
 }
 
 /// Without those that lie inside another: they are members of it, and are found as such.
@@ -102,7 +119,7 @@ struct End {
     is_contradictory: bool,
 }
 
-fn end(octets: &[u8], at: usize) -> Option<End> {
+fn end(octets: &[u8], at: usize, left: &mut Left) -> Option<End> {
     let (disks, here) = (u16_at(octets, at + 4)?, u16_at(octets, at + 8)?);
     let (count, size, offset) = (u16_at(octets, at + 10)?, u32_at(octets, at + 12)?, u32_at(octets, at + 16)?);
     let mut end = End {
@@ -115,7 +132,9 @@ fn end(octets: &[u8], at: usize) -> Option<End> {
     };
     let locator = at.checked_sub(20).filter(|at| octets[*at..].starts_with(LOCATOR64));
     if let Some(locator) = locator {
-        let end64 = memmem::rfind(&octets[..locator], END64)?;
+        let end64 = memmem::rfind(&octets[..locator], END64);
+        left.read(locator - end64.unwrap_or(0));
+        let end64 = end64?;
         let values = (u64_at(octets, end64 + 32)?, u64_at(octets, end64 + 40)?, u64_at(octets, end64 + 48)?);
         let agrees = |short: u64, most: u64, long: u64| short == most || short == long;
         end.is_contradictory |= !(agrees(end.count, u16::MAX.into(), values.0)
@@ -127,8 +146,8 @@ fn end(octets: &[u8], at: usize) -> Option<End> {
     Some(end)
 }
 
-fn archive(octets: &[u8], at: usize) -> Option<Archive<'_>> {
-    let end = end(octets, at)?;
+fn archive<'o>(octets: &'o [u8], at: usize, left: &mut Left) -> Option<Archive<'o>> {
+    let end = end(octets, at, left)?;
     let size = usize::try_from(end.size).ok()?;
     let directory = end.at.checked_sub(size);
     let directory = directory.filter(|at| end.count == 0 || octets[*at..].starts_with(CENTRAL));
@@ -160,13 +179,14 @@ fn archive(octets: &[u8], at: usize) -> Option<Archive<'_>> {
     if end.offset > directory as u64 {
         archive.truncated = Some("something before its directory is missing");
     }
-    archive.read(&octets[directory..end.at]);
+    archive.read(&octets[directory..end.at], left);
     Some(archive)
 }
 
 impl<'o> Archive<'o> {
-    fn read(&mut self, mut rest: &'o [u8]) {
+    fn read(&mut self, mut rest: &'o [u8], left: &mut Left) {
         let mut count = 0;
+        left.read(rest.len());
         while rest.starts_with(CENTRAL) {
             let Some((member, after)) = member(rest) else {
                 self.truncated = Some("its directory breaks off");
@@ -174,7 +194,8 @@ impl<'o> Archive<'o> {
             };
             rest = after;
             count += 1;
-            if self.members.len() < MOST_MEMBERS {
+            if left.members > 0 {
+                left.members -= 1;
                 self.members.push(member);
             }
         }

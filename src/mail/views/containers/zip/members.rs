@@ -1,21 +1,19 @@
-use super::directory::{Archive, LOCAL, Member, outermost, u16_at, u32_at};
+use super::directory::{Archive, LOCAL, Member, u16_at, u32_at};
 use crate::mail::views::Doubt;
 use crate::mail::views::containers::Limits;
+use crate::mail::views::containers::budget::{BOMB_BYTES, BOMB_TIMES};
 
 pub(super) const STORED: u16 = 0;
 pub(super) const DEFLATED: u16 = 8;
 /// Deflate makes at most this much of one octet (zlib's technical notes).
 pub(super) const MOST_DEFLATED: u64 = 1032;
-/// What clamd unpacks: stored, imploded, deflated, deflate64, bzip2.
-const OPENED: [u16; 5] = [STORED, 6, DEFLATED, 9, 12];
+/// What clamd unpacks, and nobody here: imploded, deflate64, bzip2.
+const UNMEASURED: [u16; 3] = [6, 9, 12];
 const AES: u16 = 99;
 /// Encrypted; strongly; with a masked directory.
 const ENCRYPTED_FLAGS: u16 = 1 | 1 << 6 | 1 << 13;
 /// Sizes stand behind the data.
 const DESCRIPTOR_FLAG: u16 = 1 << 3;
-/// What unpacks to less is no bomb, however little it was.
-const BOMB_BYTES: u64 = 32 << 20;
-const BOMB_TIMES: u64 = 250;
 
 /// Tells the doubts that the directory alone gives about a member; whether there is more to be said.
 pub(super) fn claims(member: &Member<'_>, limits: &Limits, note: &mut dyn FnMut(Doubt)) -> bool {
@@ -46,8 +44,12 @@ pub(super) fn inspect(
     if member.size > BOMB_BYTES && times > BOMB_TIMES {
         note(Doubt::Ratio { name: member.name(), times });
     }
-    if !OPENED.contains(&member.method) {
-        note(Doubt::Unopened { what: format!("members packed by method {}", member.method) });
+    let packed_by = format!("members packed by method {}", member.method);
+    if UNMEASURED.contains(&member.method) {
+        // They may unpack to more than they say, and to archives.
+        note(Doubt::Unopened { what: format!("{packed_by} to see what they unpack to") });
+    } else if ![STORED, DEFLATED].contains(&member.method) {
+        note(Doubt::Unopened { what: packed_by });
     }
     if member.method == STORED && member.size != member.packed {
         note(contradiction("a stored member has two sizes", member));
@@ -138,56 +140,4 @@ pub(super) fn layout(octets: &[u8], archive: &Archive<'_>, before: u64) -> Vec<D
 fn is_hidden(octets: &[u8], from: u64, to: u64) -> bool {
     let range = usize::try_from(from).unwrap_or(usize::MAX)..usize::try_from(to).unwrap_or(usize::MAX);
     octets.get(range).is_some_and(|gap| memchr::memmem::find(gap, LOCAL).is_some())
-}
-
-/// Shorter comments are for people.
-const SHORTEST_COMMENT: usize = 32;
-const MOST_STRAYS: usize = 32;
-const MOST_STRAY_BYTES: usize = 16 << 20;
-
-/// See [`super::strays`].
-pub(super) fn strays(octets: &[u8], archives: Vec<Archive<'_>>) -> Vec<Vec<u8>> {
-    if !octets.starts_with(b"PK") && archives.is_empty() {
-        return Vec::new();
-    }
-    let offsets = |archive: &Archive<'_>| {
-        let begin = archive.begin;
-        archive.members.iter().map(|member| begin.saturating_add(member.offset)).collect::<Vec<_>>()
-    };
-    let mut listed: Vec<u64> = archives.iter().flat_map(offsets).collect();
-    listed.sort_unstable();
-    let mut ends: Vec<usize> = archives.iter().flat_map(|archive| [archive.directory, archive.end]).collect();
-    ends.sort_unstable();
-    let mut found: Vec<Vec<u8>> = outermost(archives).iter().filter_map(|archive| comment(octets, archive)).collect();
-    for at in memchr::memmem::find_iter(octets, LOCAL) {
-        if listed.binary_search(&(at as u64)).is_ok() {
-            continue;
-        }
-        let next = ends.get(ends.partition_point(|end| *end <= at)).copied().unwrap_or(octets.len());
-        found.extend(stray(&octets[at..next.min(octets.len())]));
-        if found.len() >= MOST_STRAYS {
-            break;
-        }
-    }
-    found
-}
-
-/// What follows the end of an archive, up to another one.
-fn comment(octets: &[u8], archive: &Archive<'_>) -> Option<Vec<u8>> {
-    let rest = octets.get(archive.end..)?;
-    let end = memchr::memmem::find(rest, LOCAL).unwrap_or(rest.len());
-    (end >= SHORTEST_COMMENT).then(|| rest[..end].to_vec())
-}
-
-/// A member by its own header alone.
-fn stray(octets: &[u8]) -> Option<Vec<u8>> {
-    let packed = usize::try_from(u32_at(octets, 18)?).ok()?;
-    let data = octets.get(30 + usize::from(u16_at(octets, 26)?) + usize::from(u16_at(octets, 28)?)..)?;
-    match u16_at(octets, 8)? {
-        STORED if packed == 0 => Some(data.to_vec()),
-        STORED => Some(data[..packed.min(data.len())].to_vec()),
-        DEFLATED => Some(crate::mail::views::containers::inflate::inflate(data, MOST_STRAY_BYTES).octets),
-        _ => None,
-    }
-    .filter(|stray| !stray.is_empty())
 }

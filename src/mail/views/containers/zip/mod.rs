@@ -3,34 +3,36 @@
 
 mod directory;
 mod members;
+mod strays;
 
-use super::Limits;
+use super::budget::exhausted;
+use super::inflate::{inflate, length};
+use super::{Budget, Limits};
 use crate::mail::views::Doubt;
 
+pub(in crate::mail::views) use strays::Strays;
+
 /// Archives looked into, nested ones among them.
-const MOST_ARCHIVES: usize = 1000;
+const MOST_ARCHIVES: usize = directory::MOST_ENDS;
 /// Doubts told of one archive.
 const MOST_DOUBTS: usize = 8;
 
 /// What may hide in the archives: encrypted members, too large and too many ones, contradictions.
 pub fn inspect(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
-    let mut inspection = Inspection { limits, doubts: Vec::new(), archives: 0, left_bytes: limits.file_bytes };
+    inspect_within(octets, limits, &mut Budget::of(octets.len(), limits))
+}
+
+pub(super) fn inspect_within(octets: &[u8], limits: &Limits, budget: &mut Budget) -> Vec<Doubt> {
+    let mut inspection = Inspection { limits, budget, doubts: Vec::new(), archives: 0 };
     inspection.octets(octets, 1);
     inspection.doubts
 }
 
-/// What programs take out of archives whose directory is broken or does not list it: members found by their own
-/// headers, comments, what follows the end.
-pub(in crate::mail::views) fn strays(octets: &[u8]) -> Vec<Vec<u8>> {
-    members::strays(octets, directory::find(octets))
-}
-
 struct Inspection<'l> {
     limits: &'l Limits,
+    budget: &'l mut Budget,
     doubts: Vec<Doubt>,
     archives: usize,
-    /// Octets that may still be unpacked.
-    left_bytes: u64,
 }
 
 impl Inspection<'_> {
@@ -41,7 +43,14 @@ impl Inspection<'_> {
     }
 
     fn octets(&mut self, octets: &[u8], level: u32) {
-        let archives = directory::outermost(directory::find(octets));
+        if self.archives > MOST_ARCHIVES {
+            return self.too_many();
+        }
+        let found = directory::find(octets);
+        if found.is_cut {
+            self.too_many();
+        }
+        let archives = directory::outermost(found.archives);
         // Streams of such a document lie in pieces; clamd puts them together.
         let is_scattered = octets.starts_with(super::OLE);
         let mut before = 0;
@@ -55,8 +64,7 @@ impl Inspection<'_> {
                 return;
             }
             if self.archives > MOST_ARCHIVES {
-                self.note(Doubt::TooManyMembers { count: MOST_ARCHIVES as u64 + 1, limit: MOST_ARCHIVES as u64 });
-                return;
+                return self.too_many();
             }
             if is_scattered {
                 self.scattered(&archive);
@@ -65,6 +73,10 @@ impl Inspection<'_> {
             }
             before = before.max(archive.end as u64);
         }
+    }
+
+    fn too_many(&mut self) {
+        self.note(Doubt::TooManyMembers { count: MOST_ARCHIVES as u64 + 1, limit: MOST_ARCHIVES as u64 });
     }
 
     fn scattered(&mut self, archive: &directory::Archive<'_>) {
@@ -99,8 +111,14 @@ impl Inspection<'_> {
     fn member(&mut self, octets: &[u8], archive: &directory::Archive<'_>, member: &directory::Member<'_>, level: u32) {
         let is_sound = members::inspect(octets, archive, member, self.limits, &mut |doubt| self.note(doubt));
         let Some(data) = members::data(octets, archive, member).filter(|_| is_sound) else { return };
+        if self.budget.is_spent() {
+            return self.note(exhausted());
+        }
         match member.method {
-            members::STORED if data.starts_with(directory::LOCAL) => self.octets(data, level + 1),
+            members::STORED if data.starts_with(directory::LOCAL) => {
+                self.budget.work(data.len() as u64);
+                self.octets(data, level + 1);
+            }
             members::DEFLATED => self.deflated(member, data, level),
             _ => {}
         }
@@ -109,29 +127,38 @@ impl Inspection<'_> {
     /// Unpacks what may become too large, or is an archive again.
     fn deflated(&mut self, member: &directory::Member<'_>, data: &[u8], level: u32) {
         let may_be_large = (data.len() as u64).saturating_mul(members::MOST_DEFLATED) > self.limits.file_bytes;
-        let begin = super::inflate::inflate(data, 4);
-        let is_archive = begin.octets.starts_with(directory::LOCAL) || begin.octets.starts_with(directory::END);
-        if !may_be_large && !is_archive {
-            return;
-        }
-        let most = member.size.min(self.left_bytes);
-        if is_archive {
-            let whole = super::inflate::inflate(data, usize::try_from(most).unwrap_or(usize::MAX));
-            self.left_bytes -= whole.octets.len() as u64;
-            self.is_longer(member, whole.is_cut);
-            self.octets(&whole.octets, level + 1);
-        } else {
-            let whole = super::inflate::length(data, most);
-            self.left_bytes -= whole.octets;
-            self.is_longer(member, whole.is_cut);
+        let begin = inflate(data, 4);
+        self.budget.work(begin.read as u64);
+        if begin.octets.starts_with(directory::LOCAL) || begin.octets.starts_with(directory::END) {
+            self.nested(member, data, level);
+        } else if may_be_large {
+            self.measure(member, data);
         }
     }
 
+    fn nested(&mut self, member: &directory::Member<'_>, data: &[u8], level: u32) {
+        if member.size > self.budget.room() {
+            return self.note(exhausted());
+        }
+        let whole = inflate(data, usize::try_from(member.size).unwrap_or(usize::MAX));
+        self.budget.work(whole.read as u64);
+        self.is_longer(member, whole.is_cut);
+        self.budget.hold(&whole.octets);
+        self.octets(&whole.octets, level + 1);
+        self.budget.release(&whole.octets);
+    }
+
+    fn measure(&mut self, member: &directory::Member<'_>, data: &[u8]) {
+        if member.size > self.budget.left_work() {
+            return self.note(exhausted());
+        }
+        let whole = length(data, member.size);
+        self.budget.work(whole.octets + whole.read as u64);
+        self.is_longer(member, whole.is_cut);
+    }
+
     fn is_longer(&mut self, member: &directory::Member<'_>, is_cut: bool) {
-        if is_cut && self.left_bytes == 0 {
-            let limit_bytes = self.limits.file_bytes;
-            self.note(Doubt::ContentTooLarge { size_bytes: limit_bytes.saturating_add(1), limit_bytes });
-        } else if is_cut {
+        if is_cut {
             self.note(Doubt::Contradiction { what: "a member is longer than it says", name: member.name() });
         }
     }
