@@ -18,6 +18,7 @@ use crate::config::{Clamd, Config, Environment};
 use crate::files::{self, Lock, LockError};
 use crate::index::{self, Index};
 use crate::journal::{self, Log, Signer};
+use crate::mail::views::Limits;
 use crate::mail::{AccountId, Clock, Event};
 use crate::net::clamd::{Address, ParseAddressError, Pool, Version};
 use crate::pipeline::{
@@ -108,6 +109,10 @@ impl Engine for WatchedScanner {
             Some(clamd) => clamd.signature_set(),
             None => version.signatures.clone(),
         }
+    }
+
+    fn limits(&self) -> Limits {
+        if self.managed.is_some() { Limits::default() } else { Limits::of_a_stranger() }
     }
 
     fn is_starting(&self) -> bool {

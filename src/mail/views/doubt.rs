@@ -31,6 +31,13 @@ pub enum Doubt {
     Encrypted {
         what: &'static str,
     },
+    /// Longer than the scanner takes.
+    TooLarge {
+        size_bytes: u64,
+        limit_bytes: u64,
+    },
+    /// Archives in it unpack to more than is looked into.
+    UnpacksToMore,
     /// A member is, or may become, larger than the scanner takes.
     MemberTooLarge {
         name: String,
@@ -93,6 +100,12 @@ impl fmt::Display for Doubt {
             Self::TooManyReadings { made } => write!(f, "it can be read in more than the {made} ways that were tried"),
             Self::TooDeep { levels } => write!(f, "it is wrapped more than {levels} times"),
             Self::Encrypted { what } => write!(f, "{what} is encrypted"),
+            Self::TooLarge { size_bytes, limit_bytes } => {
+                write!(f, "it is {} MiB long; the scanner takes {} MiB", size_bytes.div_ceil(MIB), limit_bytes / MIB)
+            }
+            Self::UnpacksToMore => {
+                f.write_str("the archives in it unpack to so much more than it is that not all was seen")
+            }
             Self::MemberTooLarge { name, size_bytes, limit_bytes } => write!(
                 f,
                 "{name:?} in it is {} MiB long; the scanner takes {} MiB",

@@ -41,5 +41,10 @@ pub struct View<'x> {
 /// Reads a message in all ways that mail programs are known to. Of further readings none equals the raw octets or
 /// another view of the same part; together they are at most four times as long as the message and 1 MiB. Time is linear in that.
 pub fn views<'x>(octets: &'x [u8], message: &Message<'x>) -> Views<'x> {
-    readings::Readings::of(octets, message, &Limits::default())
+    views_within(octets, message, &Limits::default())
+}
+
+/// The same for a scanner that takes other sizes.
+pub fn views_within<'x>(octets: &'x [u8], message: &Message<'x>, limits: &Limits) -> Views<'x> {
+    readings::Readings::of(octets, message, limits)
 }

@@ -53,6 +53,7 @@ impl<'x, 'l> Readings<'x, 'l> {
         };
         let problems = message.problems.iter().filter(|problem| **problem != Problem::NoHeaders);
         readings.doubts.extend(problems.map(|problem| Doubt::Structure(*problem)));
+        readings.doubts.extend(limits.doubt(raw));
         readings.parts(message);
         readings.undecoded(message);
         readings.inside();

@@ -15,7 +15,7 @@ use super::scanner::{Desk, Standing};
 use crate::catalog::{Answered, MessageRow};
 use crate::mail::event::Scanned;
 use crate::mail::message::{self, READ_LIMIT_BYTES};
-use crate::mail::views::{Doubt, views};
+use crate::mail::views::{Doubt, views_within};
 use crate::mail::{BlobId, Verdict, ViewVerdict};
 use crate::net::clamd::{Answer, Error as Clamd, Source, Who};
 use crate::pipeline::Error;
@@ -23,9 +23,10 @@ use crate::pipeline::error::blocking;
 use crate::pipeline::holds::{Holds, location};
 
 /// Octets of messages that are held at a time, in KiB. One that is larger is looked at when nothing else is.
-const ROOM_KIB: u32 = 64 * 1024;
-/// What a message takes while it is looked at: itself, its parts, and further readings of them.
-const TIMES: u64 = 3;
+const ROOM_KIB: u32 = 128 * 1024;
+/// What a message takes while it is looked at: itself, its parts, further readings of them, and what archives in it unpack to.
+const TIMES: u64 = 7;
+const KIB_EACH: u64 = 1024;
 const CACHED: &str = "cache";
 
 /// Looks at messages, many at a time, until the signatures change. A clone shares what was answered so far.
@@ -79,7 +80,7 @@ impl Looking {
     }
 
     pub(super) async fn message(&self, row: &MessageRow) -> Result<Seen, Error> {
-        let kib = (row.size_bytes * TIMES).div_ceil(1024).min(ROOM_KIB.into());
+        let kib = ((row.size_bytes * TIMES).div_ceil(1024) + KIB_EACH).min(ROOM_KIB.into());
         let _room = self.room.acquire_many(u32::try_from(kib).unwrap_or(ROOM_KIB)).await.map_err(|_| Error::Closing)?;
         let outcome = if row.size_bytes > READ_LIMIT_BYTES as u64 {
             self.large(row).await.map(|view| vec![view])
@@ -99,7 +100,7 @@ impl Looking {
     fn shown(&self, row: &MessageRow) -> Result<Vec<Shown>, Error> {
         let octets = Bytes::from(self.holds.reader.open(location(row.place))?.octets()?);
         let message = message::read(&octets);
-        let seen = views(&octets, &message);
+        let seen = views_within(&octets, &message, &self.desk.limits());
         let mut shown = vec![Shown {
             name: RAW.to_owned(),
             blob: row.message.id,

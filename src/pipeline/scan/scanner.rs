@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::mail::views::Limits;
 use crate::mail::{BlobId, SignatureFamilies};
 use crate::net::clamd::{Error, Pool, Version, Who};
 use crate::telemetry;
@@ -53,6 +54,8 @@ pub trait Engine: Send + Sync {
     fn signature_set(&self, version: &Version) -> Option<String>;
     /// Whether it is expected not to answer yet.
     fn is_starting(&self) -> bool;
+    /// How much it takes.
+    fn limits(&self) -> Limits;
 }
 
 /// Which scanner answers, and with what.
@@ -114,6 +117,10 @@ impl Desk {
             let _ = writeln!(all, "{beginning}\t{verdict}");
         }
         BlobId::of(all.as_bytes()).to_string()
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.engine.limits()
     }
 
     /// Whether this is the clamd that is asked as long as it answers. Another one stands in for it: what it has may be older.

@@ -53,6 +53,10 @@ fn is_enough(verdict: Verdict, expected: &str, offset: Offset) -> bool {
     }
 }
 
+/// Of what strains limits: mails that are not seen whole, whatever clamd says of them.
+const UNSEEN: [&str; 4] =
+    ["zip-nested-bomb-10GiB.eml", "multipart-depth-300.eml", "rfc822-depth-300.eml", "parts-20000.eml"];
+
 /// clamd does not unpack this method; that is told.
 fn is_unopened(name: &str, verdict: Verdict) -> bool {
     name == "zip-lzma.eml" && verdict == Verdict::Partial
@@ -67,7 +71,8 @@ async fn every_mail_gets_its_verdict(offset: Offset) {
         let mails = folder_named(&corpus, set);
         for (name, expected) in manifest(&mails) {
             let (verdict, why) = scanner.verdict(&fs::read(mails.join(&name)).unwrap()).await;
-            if !is_enough(verdict, &expected, offset) && !is_unopened(&name, verdict) {
+            let is_passed = verdict == Verdict::Clean && UNSEEN.contains(&name.as_str());
+            if is_passed || !is_enough(verdict, &expected, offset) && !is_unopened(&name, verdict) {
                 wrong.push(format!("{set}/{name}: {expected} wanted, {verdict} given, because {why:?}"));
             }
         }

@@ -56,5 +56,5 @@ impl Budget {
 
 /// What is told where a budget ends.
 pub(super) fn exhausted() -> Doubt {
-    Doubt::Unopened { what: "archives that unpack to so much more than the message".to_owned() }
+    Doubt::UnpacksToMore
 }

@@ -10,7 +10,7 @@ use super::doubt::Doubt;
 
 pub(super) use budget::Budget;
 
-/// What the scanner takes: the values of clamd's configuration in `daemon/clamd/home.rs`.
+/// What the scanner takes. Usually the values of the managed clamd's configuration, in `daemon/clamd/home.rs`.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// `MaxFileSize`
@@ -31,11 +31,26 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The smallest that clamd has come with: what one takes whose configuration nobody here has seen. It says OK of all that
+    /// is beyond, unless it was told to alert.
+    pub const fn of_a_stranger() -> Self {
+        Self { file_bytes: 25 << 20, total_bytes: 100 << 20, levels: 16, members: 10_000, opens_rar: false }
+    }
+
+    /// Of octets that are longer than the scanner takes.
+    pub(super) fn doubt(&self, octets: &[u8]) -> Option<Doubt> {
+        let (size_bytes, limit_bytes) = (octets.len() as u64, self.file_bytes);
+        (size_bytes > limit_bytes).then_some(Doubt::TooLarge { size_bytes, limit_bytes })
+    }
+}
+
 /// How a compound file begins: the older Office documents, messages of Outlook.
 const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
 pub(super) fn inspect(octets: &[u8], limits: &Limits, budget: &mut Budget) -> Vec<Doubt> {
     let mut doubts = zip::inspect_within(octets, limits, budget);
     doubts.extend(sniff::sniff(octets, limits));
+    doubts.extend(limits.doubt(octets));
     doubts
 }
