@@ -135,7 +135,8 @@ impl Work<'_> {
     /// whole.
     fn pack(&mut self, number: u64, is_sealed: bool) -> Result<PackRow, Error> {
         let (row, parts) = if is_sealed {
-            let sealed = store::read_sealed(self.packs, number)?;
+            // Of a damaged table the rows that can be read; the list names the damage.
+            let sealed = store::readable_sealed(self.packs, number)?;
             let parts = sealed.parts.iter().map(|part| (part.id, part.location.ordinal)).collect();
             (pack_row(number, (sealed.bytes, sealed.records), Some(sealed.bytes)), parts)
         } else {

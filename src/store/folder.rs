@@ -102,6 +102,12 @@ pub fn read_sealed(folder: &Path, number: u64) -> Result<Sealed, Error> {
     SealedPack::open(sealed_path(folder, number), number)?.summary()
 }
 
+/// The same of a pack that may be damaged, as far as trailer and table can be read: for a catalog that is made anew. What
+/// is wrong with them, listing its records says.
+pub fn readable_sealed(folder: &Path, number: u64) -> Result<Sealed, Error> {
+    Ok(SealedPack::open(sealed_path(folder, number), number)?.readable()?.0)
+}
+
 /// The id of the archive that a pack was written for, as its header says.
 pub fn archive_of(folder: &Path, files: &PackFiles) -> Result<[u8; 16], Error> {
     let number = files.pack;

@@ -153,7 +153,7 @@ impl PackFile {
 
     /// The first whole frame between two places. Nothing but its place, and the checksums of header and octets, tell it
     /// from octets that look like one.
-    fn search(&self, from: u64, upto: u64) -> Result<Option<FrameHeader>, Error> {
+    pub(super) fn search(&self, from: u64, upto: u64) -> Result<Option<FrameHeader>, Error> {
         let upto = upto.min(self.length()?);
         let mut octets = vec![0; SEARCH_BYTES];
         let mut at = from;

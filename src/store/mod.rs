@@ -26,7 +26,8 @@ mod writer;
 pub use blob::{Blob, Pieces};
 pub use error::Error;
 pub use folder::{
-    PackFiles, archive_of, check_sealed, open_path, packs, read_sealed, remove_open, sealed_path, whole_extent,
+    PackFiles, archive_of, check_sealed, open_path, packs, read_sealed, readable_sealed, remove_open, sealed_path,
+    whole_extent,
 };
 pub use format::RecordKind;
 pub use incoming::{Incoming, Received, sweep_spool};

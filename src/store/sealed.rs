@@ -92,16 +92,24 @@ impl SealedPack {
         at
     }
 
+    /// Behind a header that does not check, the next is searched: it costs the rows of its own frame alone.
     fn read_table_headers(&mut self, from: u64, upto: u64) -> Result<(), Error> {
         let mut at = from;
         while at < upto {
-            match self.file.frame_at(at) {
-                Ok(frame) if frame.kind == FrameKind::Table => {
-                    at = frame.end();
-                    self.tables.push(frame);
+            let frame = match self.file.frame_at(at) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    self.note(error)?;
+                    let Some(frame) = self.file.search(at, upto)? else { break };
+                    frame
                 }
-                Ok(_) => return self.note(Error::damaged(&self.file.path, at, "not a part of the table")),
-                Err(error) => return self.note(error),
+            };
+            at = frame.end();
+            let follows = self.tables.last().is_none_or(|last| last.first_ordinal < frame.first_ordinal);
+            if frame.kind == FrameKind::Table && follows {
+                self.tables.push(frame);
+            } else {
+                self.note(Error::damaged(&self.file.path, frame.offset, "not a part of the table"))?;
             }
         }
         Ok(())
@@ -168,21 +176,32 @@ impl SealedPack {
 
     /// Everything but the octets of the blocks.
     pub(super) fn summary(&self) -> Result<Sealed, Error> {
+        let (sealed, outcome) = self.readable()?;
+        outcome.map(|()| sealed)
+    }
+
+    /// The same, as far as trailer and table can be read; and what is wrong with them. What only the trailer knows, the
+    /// rows stand for where it is lost: an ordinal behind the last of them is nobody's.
+    pub(super) fn readable(&self) -> Result<(Sealed, Result<(), Error>), Error> {
         let (rows, outcome) = self.rows();
-        outcome?;
-        let trailer = self.trailer.ok_or_else(|| self.damaged("no trailer"))?;
         let pack = self.file.number();
-        let parts = rows.iter().filter(|row| row.kind == RecordKind::Part).map(|row| row.stored(pack)).collect();
-        Ok(Sealed {
+        let is = |kind: RecordKind| move |row: &&Row| row.kind == kind;
+        let sizes = rows.iter().filter(|row| row.kind != RecordKind::Part).map(|row| row.size_bytes);
+        let (bytes, records, raw_bytes) = match &self.trailer {
+            Some(trailer) => (trailer.offset + TRAILER_BYTES as u64, trailer.next_ordinal, trailer.raw_bytes),
+            None => (self.file.length()?, rows.last().map_or(0, |row| row.ordinal.saturating_add(1)), sizes.sum()),
+        };
+        let sealed = Sealed {
             pack,
-            bytes: trailer.offset + TRAILER_BYTES as u64,
-            records: trailer.next_ordinal,
-            parts,
-            messages: rows.iter().filter(|row| row.kind == RecordKind::Message).count() as u64,
+            bytes,
+            records,
+            parts: rows.iter().filter(is(RecordKind::Part)).map(|row| row.stored(pack)).collect(),
+            messages: rows.iter().filter(is(RecordKind::Message)).count() as u64,
             recipes: rows.iter().filter(|row| row.form == Form::Recipe).count() as u64,
-            dropped: u64::from(trailer.next_ordinal).saturating_sub(rows.len() as u64),
-            raw_bytes: trailer.raw_bytes,
-        })
+            dropped: u64::from(records).saturating_sub(rows.len() as u64),
+            raw_bytes,
+        };
+        Ok((sealed, outcome))
     }
 
     /// Trailer, table, and the hash over all.

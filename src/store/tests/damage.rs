@@ -1,6 +1,6 @@
 use std::fs;
 
-use super::sealing::flip;
+use super::sealing::{flip, mail, message};
 use super::*;
 
 const PACK: &str = "00000001.open";
@@ -110,6 +110,47 @@ fn a_frame_in_the_octets_of_a_message_is_none() {
     bench.keep(&[b"one"]);
     flip_at(&bench, 70);
     assert_eq!(walked(&bench).0, [1]);
+}
+
+/// 2,000 records are three frames of a table; one more lies behind the first that is damaged.
+#[test]
+fn of_a_damaged_table_the_other_frames_are_read() {
+    let mut bench = Bench::new();
+    let records: Vec<_> = (0..2000).map(|n| message(format!("number {n}").as_bytes())).collect();
+    let kept = bench.append(&records);
+    let sealed = bench.sealed(1);
+    let path = bench.file("00000001.pack");
+    let octets = fs::read(&path).unwrap();
+    let headers: Vec<usize> = (0..octets.len() - 8).filter(|at| octets[*at..].starts_with(b"PFRM\x01\0\x04")).collect();
+    assert_eq!(headers.len(), 3);
+    for (nth, at) in headers.iter().flat_map(|at| [at + 30, at + 60]).enumerate() {
+        flip(&path, at, 2);
+        let lost = [0..900, 900..1800, 1800..2000][nth / 2].clone();
+        let readable = readable_sealed(&bench.packs(), 1).unwrap();
+        assert_eq!((readable.bytes, readable.records), (sealed.bytes, sealed.records));
+        assert_eq!(readable.messages, 2000 - lost.len() as u64, "byte {at}");
+        let reader = Reader::new(&bench.packs());
+        let mut listed = Vec::new();
+        let ended = reader.list(&Packed::Sealed(1), &mut |stored, _| listed.push(stored.location.ordinal));
+        assert!(matches!(ended, Err(Error::Damaged { .. })));
+        assert_eq!(listed, (0..2000).filter(|ordinal| !lost.contains(ordinal)).collect::<Vec<u32>>());
+        for ordinal in [0, 899, 900, 1799, 1800, 1999] {
+            let read = reader.open(kept[ordinal as usize].location());
+            assert_eq!(read.is_ok(), !lost.contains(&ordinal), "byte {at}: {ordinal}");
+        }
+        flip(&path, at, 2);
+    }
+}
+
+#[test]
+fn without_its_trailer_a_sealed_pack_has_what_its_table_says() {
+    let mut bench = Bench::new();
+    bench.append(&[message(b"one"), message(&mail(1, &noise(9000, 1)))]);
+    let sealed = bench.sealed(1);
+    let path = bench.file("00000001.pack");
+    flip(&path, usize::try_from(sealed.bytes).unwrap() - 90, 2);
+    assert!(matches!(read_sealed(&bench.packs(), 1), Err(Error::Damaged { .. })));
+    assert_eq!(readable_sealed(&bench.packs(), 1).unwrap(), sealed);
 }
 
 proptest! {

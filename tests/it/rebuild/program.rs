@@ -185,3 +185,24 @@ fn a_journal_that_was_tampered_with_is_refused_and_nothing_changes() {
     let outcome: Value = archive.json(&["rebuild"]);
     assert_eq!(outcome["messages"], 14, "{outcome}");
 }
+
+/// The trailer tells nothing about a record: the table can be found without it.
+#[test]
+fn a_damaged_trailer_costs_no_message() {
+    let Scene { archive, .. } = &scene([true, true]);
+    let file = archive.data_dir().join("packs/00000001.pack");
+    let mut octets = fs::read(&file).unwrap();
+    let in_trailer = octets.len() - 90;
+    octets[in_trailer] ^= 4;
+    fs::write(&file, &octets).unwrap();
+    lose_the_books(archive);
+    let ended = archive.run(&["--json", "rebuild"]);
+    ended.assert_said(1, "damage: pack 1: ");
+    let outcome = ended.json();
+    assert_eq!((&outcome["messages"], outcome["damage"].as_array().unwrap().len()), (&14.into(), 1), "{outcome}");
+    archive.found("").iter().for_each(|id| drop(archive.raw(id)));
+    // Mail still comes in beside it, and it is named again.
+    archive.well(&["fetch"]);
+    archive.run(&["verify"]).assert_said(1, "damage: pack 1: ");
+    assert!(fs::read(&file).unwrap() == octets, "it was touched");
+}
