@@ -7,17 +7,27 @@ use super::{Mutant, mutant, sync_dir};
 
 /// Creates `folder`, and those above it that are missing, readable by their owner only; checks one that is there.
 pub fn create_private_dir(folder: &Path) -> io::Result<()> {
-    if !folder.exists() {
+    let is_missing = |above: &&Path| !above.as_os_str().is_empty() && !above.exists();
+    let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
+    if !missing.is_empty() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        // The names of the new folders must outlast a power cut as what is put into them does.
-        for created in folder.ancestors().filter_map(Path::parent).take(2) {
-            let above = if created.as_os_str().is_empty() { Path::new(".") } else { created };
-            if !mutant(Mutant::FolderNameUnsynced) {
-                sync_dir(above)?;
-            }
-        }
+    }
+    // The name of each new folder must outlast a power cut as what is put into it does; …
+    missing.iter().try_for_each(|created| sync_name(created))?;
+    if let Some(there) = missing.last().and_then(|created| created.parent()) {
+        // … and so must that of the one it lies in: whoever made it may have been killed before this.
+        drop(sync_name(there));
     }
     check_private(folder)
+}
+
+/// Makes the name of a folder durable in the one above.
+fn sync_name(folder: &Path) -> io::Result<()> {
+    match folder.parent() {
+        Some(_) if mutant(Mutant::FolderNameUnsynced) => Ok(()),
+        Some(above) if above.as_os_str().is_empty() => sync_dir(Path::new(".")),
+        above => above.map_or(Ok(()), sync_dir),
+    }
 }
 
 /// Creates a file that is not there yet, readable and writable by its owner only.
