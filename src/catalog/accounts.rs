@@ -207,7 +207,7 @@ pub(super) fn collects(sql: &Connection, account: &AccountId, multidrop: bool) -
     sql.execute(
         &format!(
             "INSERT OR IGNORE INTO work (stage, message, due_ms)
-             SELECT 'index', number, kept_ms FROM message WHERE number IN {of_account}"
+             SELECT 'index', number, 0 FROM message WHERE number IN {of_account}"
         ),
         params![number],
     )?;
@@ -226,7 +226,7 @@ pub(super) fn collected(sql: &Connection, account: &AccountId, message: i64) -> 
         .exists(params![account.as_bytes(), message])?;
     if is_first {
         sql.execute(
-            "INSERT OR IGNORE INTO work (stage, message, due_ms) SELECT 'index', number, kept_ms FROM message
+            "INSERT OR IGNORE INTO work (stage, message, due_ms) SELECT 'index', number, 0 FROM message
              WHERE number = ?1",
             params![message],
         )?;

@@ -106,11 +106,9 @@ fn message_kept(sql: &Connection, at: Timestamp, kept: &Kept, journal: u64, plac
     ])?;
     let message = sql.last_insert_rowid();
     for stage in Stage::ALL {
-        sql.prepare_cached("INSERT INTO work (stage, message, due_ms) VALUES (?1, ?2, ?3)")?.execute(params![
-            stage.as_str(),
-            message,
-            at.as_millis()
-        ])?;
+        // At once, whatever clock that was.
+        sql.prepare_cached("INSERT INTO work (stage, message, due_ms) VALUES (?1, ?2, 0)")?
+            .execute(params![stage.as_str(), message])?;
     }
     archived(sql, at, &kept.sighting, Fate::Kept, (message, false))
 }

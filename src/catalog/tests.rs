@@ -236,6 +236,42 @@ fn a_message_that_fails_too_often_is_stuck_and_stops_nothing() {
     assert_eq!(backlog, Backlog { waiting: 2, stuck: 0, due: 2 }, "the next start tries again");
 }
 
+/// A clock that was ahead and has been set back makes nothing wait until it is there again.
+#[test]
+fn what_came_or_failed_in_the_future_is_due_now() {
+    let bench = Bench::new();
+    for (uidl, ahead) in [("u1", 60_000), ("u2", 365 * 86_400_000)] {
+        bench.tell_at(Timestamp::from_millis(NOW.as_millis() + ahead), bench.kept(uidl.as_bytes(), uidl));
+    }
+    for stage in Stage::ALL {
+        assert_eq!(bench.catalog.due(stage, NOW, 9).unwrap().len(), 2, "{stage:?}");
+        assert_eq!(bench.catalog.backlog(stage, NOW).unwrap().due, 2);
+    }
+    let task = bench.catalog.due(Stage::Index, NOW, 1).unwrap().remove(0);
+    let failed = |at| bench.catalog.work_failed(Stage::Index, &task, "no", at).unwrap();
+    failed(Timestamp::from_millis(NOW.as_millis() + 86_400_000));
+    assert_eq!(bench.catalog.backlog(Stage::Index, NOW).unwrap().due, 2);
+    assert_eq!(bench.catalog.due(Stage::Index, NOW, 9).unwrap().len(), 2);
+    failed(NOW);
+    assert_eq!(bench.catalog.backlog(Stage::Index, NOW).unwrap().due, 1, "it waits for its next try");
+    assert_eq!(bench.catalog.due(Stage::Index, NOW, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn the_last_check_is_the_one_that_was_told_last() {
+    let bench = Bench::new();
+    let books = |scope: &str| {
+        let scope = scope.to_owned();
+        Event::Verified(Verified { scope, messages: 0, packs: 0, bytes: 0, damage: Vec::new() })
+    };
+    let drilled = || Event::Drilled(Drilled { entries: 1, differences: Vec::new() });
+    for at in [9_000, 1_000].map(Timestamp::from_millis) {
+        bench.tell_at(at, books("books"));
+        bench.tell_at(at, drilled());
+        assert_eq!((bench.catalog.books_checked().unwrap(), bench.catalog.drilled().unwrap()), (Some(at), Some(at)));
+    }
+}
+
 #[test]
 fn an_empty_catalog_beside_packs_is_refused() {
     let folder = tempfile::tempdir().unwrap();

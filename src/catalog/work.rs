@@ -46,6 +46,16 @@ pub struct Backlog {
 /// After this many failures a message is left alone until the next start.
 const ATTEMPTS_LIMIT: u32 = 8;
 
+/// The wait for the next try doubles so often at the most, …
+const DOUBLINGS: u32 = 6;
+/// … so nothing waits longer: what is due later was put there by a clock that was ahead, and is due now.
+const LONGEST_WAIT_MS: u64 = 60_000 << DOUBLINGS;
+
+/// What is due at `now`, the second parameter. Said so, SQLite walks along its index, and sorts nothing.
+fn is_due() -> String {
+    format!("due_ms NOT BETWEEN ?2 + 1 AND ?2 + {LONGEST_WAIT_MS}")
+}
+
 /// A message that is in the index now.
 #[derive(Clone, Debug)]
 pub struct Indexed {
@@ -63,8 +73,9 @@ impl Catalog {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
             "SELECT {}, work.attempts FROM work JOIN message ON message.number = work.message
-             WHERE stage = ?1 AND stuck = 0 AND due_ms <= ?2 ORDER BY due_ms, work.message LIMIT ?3",
-            MessageRow::COLUMNS
+             WHERE stage = ?1 AND stuck = 0 AND {} ORDER BY due_ms, work.message LIMIT ?3",
+            MessageRow::COLUMNS,
+            is_due()
         ))?;
         let rows = statement.query_map(params![stage.as_str(), now.as_millis(), limit], |row| {
             Ok(Task { message: MessageRow::from_row(row)?, attempts: row.get(MessageRow::WIDTH)? })
@@ -84,7 +95,7 @@ impl Catalog {
     /// This message could not be worked on: again after a minute, doubling, and not at all after too often.
     pub fn work_failed(&self, stage: Stage, task: &Task, error: &str, now: Timestamp) -> Result<(), Error> {
         let attempts = task.attempts + 1;
-        let wait = Duration::from_secs(60 << task.attempts.min(6));
+        let wait = Duration::from_secs(60 << task.attempts.min(DOUBLINGS));
         self.connection()
             .prepare_cached(
                 "UPDATE work SET attempts = ?3, error = ?4, due_ms = ?5, stuck = ?6 WHERE stage = ?1 AND message = ?2",
@@ -182,10 +193,10 @@ impl Catalog {
 
     pub fn backlog(&self, stage: Stage, now: Timestamp) -> Result<Backlog, Error> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT count(*), coalesce(sum(stuck), 0), coalesce(sum(stuck = 0 AND due_ms <= ?2), 0)
-             FROM work WHERE stage = ?1",
-        )?;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT count(*), coalesce(sum(stuck), 0), coalesce(sum(stuck = 0 AND {}), 0) FROM work WHERE stage = ?1",
+            is_due()
+        ))?;
         Ok(statement.query_row(params![stage.as_str(), now.as_millis()], |row| {
             Ok(Backlog { waiting: row.get(0)?, stuck: row.get(1)?, due: row.get(2)? })
         })?)

@@ -46,11 +46,13 @@ impl Scrub {
 
     fn due(&self) -> Result<Due, Error> {
         let (catalog, now) = (&self.holds.catalog, self.holds.clock.now());
-        let next = |last: Option<Timestamp>, every: Duration| last.map(|last| last.after(every - every / MARGIN));
+        // What was done in the future was done while the clock was ahead: nobody knows when.
+        let past = |last: Option<Timestamp>| last.filter(|last| *last <= now);
+        let next = |last, every: Duration| past(last).map(|last| last.after(every - every / MARGIN));
         let is_due = |when: Option<Timestamp>| when.is_none_or(|when| when <= now);
         let mut waits = Vec::new();
         if let Some(every) = self.settings.every {
-            let oldest = catalog.packs()?.into_iter().min_by_key(|pack| pack.checked.map(Timestamp::as_millis));
+            let oldest = catalog.packs()?.into_iter().min_by_key(|pack| past(pack.checked).map(Timestamp::as_millis));
             if let Some(pack) = oldest {
                 let when = next(pack.checked, every);
                 if is_due(when) {

@@ -3,6 +3,10 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
+use poplar::catalog::{Catalog, Told};
+use poplar::journal::Entry;
+use poplar::mail::event::{Drilled, Verified};
+use poplar::mail::{Clock, Event, Occurrence, Timestamp};
 use serde_json::Value;
 
 use crate::support::poplar::{Account, Archive, mail, until};
@@ -81,4 +85,34 @@ fn damage_is_on_record_and_in_the_status_until_it_is_gone() {
     });
     assert!(!archive.warnings().contains("DAMAGE"), "{}", archive.warnings());
     assert_eq!(daemon.stop(), 0);
+}
+
+/// It was done while the clock was ahead, and would not be due before the clock is there again.
+#[test]
+fn what_was_checked_in_the_future_is_checked_again() {
+    let archive = archive();
+    let future = Timestamp::from_millis(Clock::system().now().as_millis() + 1_000_000_000);
+    let catalog = Catalog::beside(&archive.data_dir()).unwrap().unwrap();
+    let told = ["books", "drill"].map(|scope| {
+        let damage = Vec::new();
+        let event = match scope {
+            "drill" => Event::Drilled(Drilled { entries: 1, differences: damage }),
+            _ => Event::Verified(Verified { scope: scope.to_owned(), messages: 0, packs: 0, bytes: 0, damage }),
+        };
+        let occurrence = Occurrence { at: future, event };
+        let Entry { leaf, record } = Entry::new(&occurrence);
+        Told::new(occurrence, leaf, record)
+    });
+    catalog.commit(&[], &told).unwrap();
+    catalog.pack_checked(1, future).unwrap();
+    let from = entries(&archive);
+    let mut daemon = archive.start(&[]);
+    until("it waits for the clock", || {
+        let list = archive.json(&["journal", "list"]);
+        let told: Vec<String> =
+            list.as_array().unwrap().iter().skip(from).map(|entry| entry["leaf"].to_string()).collect();
+        ["pack 1", "books", "drilled"].iter().all(|word| told.iter().any(|leaf| leaf.contains(word))).then_some(())
+    });
+    assert_eq!(daemon.stop(), 0);
+    archive.assert_sound();
 }
