@@ -248,16 +248,6 @@ CREATE TRIGGER checkpoint_is_marked_anew AFTER UPDATE ON checkpoint WHEN NEW.mar
     WHERE one = NEW.one;
 END;
 
-CREATE TRIGGER verified_is_marked AFTER INSERT ON verified BEGIN
-    UPDATE verified SET mark = fingerprint(NEW.number, NEW.at_ms, NEW.messages, NEW.packs, NEW.bytes, NEW.damage)
-    WHERE number = NEW.number;
-END;
-
-CREATE TRIGGER verified_is_marked_anew AFTER UPDATE ON verified WHEN NEW.mark IS OLD.mark BEGIN
-    UPDATE verified SET mark = fingerprint(NEW.number, NEW.at_ms, NEW.messages, NEW.packs, NEW.bytes, NEW.damage)
-    WHERE number = NEW.number;
-END;
-
 CREATE TRIGGER request_is_marked AFTER INSERT ON request BEGIN
     UPDATE request SET mark = fingerprint(NEW.number, NEW.kind, NEW.argument, NEW.asked_ms, NEW.taken_ms, NEW.tries,
         NEW.done_ms, NEW.answer)
@@ -289,7 +279,7 @@ CREATE TABLE dialog (
     account             INTEGER PRIMARY KEY REFERENCES account (number),
     one_at_a_time_until INTEGER NOT NULL DEFAULT 0,    -- pipelining went wrong; milliseconds since 1970-01-01 UTC
     headers_differ_until INTEGER NOT NULL DEFAULT 0    -- TOP gives other header blocks than RETR
-) STRICT;
+, mark INTEGER) STRICT;
 
 CREATE INDEX sighting_absent ON sighting (account, listed_bytes)
     WHERE gone_ms IS NOT NULL AND deleting_ms IS NULL AND message IS NOT NULL;
@@ -440,7 +430,7 @@ CREATE TABLE rescan (
     parts         INTEGER NOT NULL DEFAULT 0,
     changed       INTEGER NOT NULL DEFAULT 0,
     infected      INTEGER NOT NULL DEFAULT 0
-) STRICT;
+, mark INTEGER) STRICT;
 
 CREATE TABLE purge (
     message INTEGER PRIMARY KEY REFERENCES message (number),
@@ -459,5 +449,49 @@ END;
 CREATE TABLE purging (
     pack  INTEGER PRIMARY KEY REFERENCES pack (number),
     error TEXT                                         -- why it could not be written anew; tried again at the next start
-) STRICT;
+, mark INTEGER) STRICT;
+
+CREATE TRIGGER verified_is_marked AFTER INSERT ON verified BEGIN
+    UPDATE verified SET mark = fingerprint(NEW.number, NEW.at_ms, NEW.kind, NEW.messages, NEW.packs, NEW.bytes,
+        NEW.damage)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER verified_is_marked_anew AFTER UPDATE ON verified WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE verified SET mark = fingerprint(NEW.number, NEW.at_ms, NEW.kind, NEW.messages, NEW.packs, NEW.bytes,
+        NEW.damage)
+    WHERE number = NEW.number;
+END;
+
+CREATE TRIGGER dialog_is_marked AFTER INSERT ON dialog BEGIN
+    UPDATE dialog SET mark = fingerprint(NEW.account, NEW.one_at_a_time_until, NEW.headers_differ_until)
+    WHERE account = NEW.account;
+END;
+
+CREATE TRIGGER dialog_is_marked_anew AFTER UPDATE ON dialog WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE dialog SET mark = fingerprint(NEW.account, NEW.one_at_a_time_until, NEW.headers_differ_until)
+    WHERE account = NEW.account;
+END;
+
+CREATE TRIGGER rescan_is_marked AFTER INSERT ON rescan BEGIN
+    UPDATE rescan SET mark = fingerprint(NEW.one, NEW.why, NEW.signature_set, NEW.began_ms, NEW.below, NEW.total,
+        NEW.messages, NEW.parts, NEW.changed, NEW.infected)
+    WHERE one = NEW.one;
+END;
+
+CREATE TRIGGER rescan_is_marked_anew AFTER UPDATE ON rescan WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE rescan SET mark = fingerprint(NEW.one, NEW.why, NEW.signature_set, NEW.began_ms, NEW.below, NEW.total,
+        NEW.messages, NEW.parts, NEW.changed, NEW.infected)
+    WHERE one = NEW.one;
+END;
+
+CREATE TRIGGER purging_is_marked AFTER INSERT ON purging BEGIN
+    UPDATE purging SET mark = fingerprint(NEW.pack, NEW.error)
+    WHERE pack = NEW.pack;
+END;
+
+CREATE TRIGGER purging_is_marked_anew AFTER UPDATE ON purging WHEN NEW.mark IS OLD.mark BEGIN
+    UPDATE purging SET mark = fingerprint(NEW.pack, NEW.error)
+    WHERE pack = NEW.pack;
+END;
 

@@ -31,7 +31,7 @@ fn of(crc: u32, kind: u8, octets: &[u8]) -> u32 {
 }
 
 /// Tables whose rows carry a fingerprint, with the columns it is made of. The triggers of the schema say the same.
-const MARKED: [(&str, &str); 16] = [
+const MARKED: [(&str, &str); 19] = [
     (
         "account",
         "number, id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed, \
@@ -62,9 +62,12 @@ const MARKED: [(&str, &str); 16] = [
     ("archive", "key, value"),
     ("pack", "number, class, committed_bytes, records, sealed_bytes, checked_ms"),
     ("checkpoint", "one, size, note"),
-    ("verified", "number, at_ms, messages, packs, bytes, damage"),
+    ("verified", "number, at_ms, kind, messages, packs, bytes, damage"),
     ("request", "number, kind, argument, asked_ms, taken_ms, tries, done_ms, answer"),
     ("owner", "one, pid, started_ms, beat_ms, scanner"),
+    ("dialog", "account, one_at_a_time_until, headers_differ_until"),
+    ("rescan", "one, why, signature_set, began_ms, below, total, messages, parts, changed, infected"),
+    ("purging", "pack, error"),
 ];
 
 /// A row of `work` has none before it fails.
@@ -98,5 +101,61 @@ impl Catalog {
         }
         look("work", CHANGED_WORK)?;
         Ok(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::open::blank;
+    use super::*;
+
+    /// All of it stands in an index too, or is looked at before it is believed, or has a rule of its own.
+    const WITHOUT: [&str; 6] = ["answer", "entry", "occurrence", "outbox", "part", "work"];
+
+    #[test]
+    fn every_column_is_in_its_rows_fingerprint() {
+        let connection = blank().unwrap();
+        let of = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+        let mut tables = connection.prepare(of).unwrap();
+        let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        for table in tables.filter(|table| !WITHOUT.contains(&table.as_str())) {
+            let of = format!("SELECT name FROM pragma_table_info('{table}') WHERE name <> 'mark' ORDER BY cid");
+            let mut columns = connection.prepare(&of).unwrap();
+            let columns = columns.query_map([], |row| row.get::<_, String>(0)).unwrap();
+            let columns = columns.map(Result::unwrap).collect::<Vec<_>>().join(", ");
+            let marked = MARKED.iter().find(|(marked, _)| *marked == table).map(|(_, columns)| *columns);
+            assert_eq!(marked, Some(&*columns), "{table}");
+        }
+    }
+
+    #[test]
+    fn a_change_behind_the_back_of_the_triggers_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(folder.path()).unwrap();
+        catalog
+            .connection()
+            .execute_batch(
+                "INSERT INTO account (number, id, name) VALUES (1, zeroblob(16), 'sales');
+                 INSERT INTO pack (number, committed_bytes, records) VALUES (1, 64, 0), (3, 64, 0);
+                 INSERT INTO verified (at_ms, kind, messages, packs, bytes, damage) VALUES (1, 'all', 0, 0, 0, '[]');
+                 INSERT INTO dialog (account) VALUES (1);
+                 INSERT INTO rescan (one, why, signature_set, began_ms, below, total) VALUES (1, 'new', 's', 1, 9, 9);
+                 INSERT INTO purging (pack) VALUES (1);
+                 UPDATE dialog SET headers_differ_until = 1;
+                 UPDATE rescan SET below = 8;
+                 UPDATE purging SET error = 'no room';",
+            )
+            .unwrap();
+        assert_eq!(catalog.changed_rows().unwrap(), []);
+        for (table, change) in [
+            ("verified", "kind = 'ald'"),
+            ("dialog", "one_at_a_time_until = 4"),
+            ("rescan", "below = 0"),
+            ("purging", "pack = 3"),
+        ] {
+            let update = format!("DROP TRIGGER {table}_is_marked_anew; UPDATE {table} SET {change};");
+            catalog.connection().execute_batch(&update).unwrap();
+            assert_eq!(catalog.changed_rows().unwrap().pop().map(|(table, _)| table), Some(table));
+        }
     }
 }

@@ -3,9 +3,10 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use poplar::archive::{Depth, Pace};
-use poplar::mail::BlobId;
+use poplar::mail::{BlobId, Clock};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -109,7 +110,7 @@ fn mail_that_comes_in_while_a_pack_is_checked_is_no_damage() {
     file.set_len(file.metadata().unwrap().len() - 1).unwrap();
     import("second.eml", 8);
 
-    let opened = poplar::archive::Archive::open(&archive.data_dir(), poplar::mail::Clock::system()).unwrap();
+    let opened = poplar::archive::Archive::open(&archive.data_dir(), Clock::system()).unwrap();
     let mut fresh = Some(9);
     let mut between = |_, _| fresh.take().into_iter().for_each(|n| import("third.eml", n));
     let report = opened.verify(Depth::Full, &mut Pace::new(None, &mut between));
@@ -161,9 +162,8 @@ fn what_cannot_be_scanned_or_indexed_is_counted_and_means_later() {
     assert_eq!((&told["kept"], &told["unscanned"], &told["unindexed"]), (&1.into(), &3.into(), &0.into()), "{told}");
 
     // What is not due yet waits too, without anything having gone wrong.
-    let year_2100_ms = 4_102_444_800_000_u64;
-    let later =
-        format!("INSERT INTO work (stage, message, due_ms) SELECT 'index', number, {year_2100_ms} FROM message");
+    let in_an_hour = Clock::system().now().after(Duration::from_secs(3600)).as_millis();
+    let later = format!("INSERT INTO work (stage, message, due_ms) SELECT 'index', number, {in_an_hour} FROM message");
     sql(&archive, &later);
     let ended = archive.run(&["--json", "import", fresh.to_str().unwrap()]);
     ended.assert_said(75, "4 messages wait for the index\n");
