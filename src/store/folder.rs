@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::format::{FrameKind, PACK_HEADER_BYTES, PackKind};
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PackKind};
 use super::frames::{PackFile, record_header};
 use super::packs::Pack;
 use super::sealed::SealedPack;
@@ -95,6 +95,47 @@ fn missing_behind(plain: &[u8], records: u32) -> Result<u64, String> {
         at = (at + super::format::RECORD_HEADER_BYTES as u64).saturating_add(header.size_bytes);
     }
     at.checked_sub(plain.len() as u64).ok_or_else(|| "octets behind the last record".to_owned())
+}
+
+/// Whether an open pack has no whole frame, or ends octet for octet before its first record does: as a kill leaves it within
+/// a long message. No catalog ever named anything in it, not even one that is newer than ours: a batch is whole on the
+/// disk before it is committed. Where it looks otherwise, it may be damage of what was, and the answer is no.
+pub(super) fn ends_before_a_record(folder: &Path, number: u64) -> bool {
+    let path = open_path(folder, number);
+    let pack = match PackFile::open(path.clone(), number, PackKind::Open) {
+        Ok(pack) => pack,
+        // Before there is a frame, the header is durable.
+        Err(Error::Damaged { .. }) => return path.metadata().is_ok_and(|file| file.len() <= PACK_HEADER_BYTES as u64),
+        Err(_) => return false,
+    };
+    match pack.whole_frame(PACK_HEADER_BYTES as u64) {
+        Ok(Some((first, plain))) if first.records == 1 => {
+            missing_behind(&plain, 1).is_ok_and(|missing| ends_within(&pack, &first, missing).unwrap_or(false))
+        }
+        Ok(None) => matches!(pack.search(PACK_HEADER_BYTES as u64, u64::MAX), Ok(None)),
+        Ok(Some(_)) | Err(_) => false,
+    }
+}
+
+/// Whether the file ends before the `missing` octets of the record that begins in `first` do.
+fn ends_within(pack: &PackFile, first: &FrameHeader, mut missing: u64) -> Result<bool, Error> {
+    let (length, mut at) = (pack.length()?, first.end());
+    while missing > 0 {
+        if at + FRAME_HEADER_BYTES as u64 > length {
+            return Ok(true);
+        }
+        let frame = pack.frame_at(at)?;
+        let plain_bytes = u64::from(frame.plain_bytes);
+        if frame.kind != FrameKind::Continuation || plain_bytes == 0 || plain_bytes > missing {
+            return Ok(false);
+        }
+        at = frame.end();
+        if at > length {
+            return Ok(true);
+        }
+        missing -= plain_bytes;
+    }
+    Ok(false)
 }
 
 /// What is known of a sealed pack from its own table and trailer: for a catalog that does not know of it yet.

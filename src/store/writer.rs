@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::folder::{open_path, packs, remove_open, sealed_path, sweep_drafts};
+use super::folder::{ends_before_a_record, open_path, packs, remove_open, sealed_path, sweep_drafts};
 use super::format::{
     Codec, FRAME_HEADER_BYTES, FRAME_LIMIT_BYTES, FrameHeader, FrameKind, PACK_HEADER_BYTES, PACK_LIMIT_BYTES,
     PackHeader, PackKind, RECORD_HEADER_BYTES, RecordHeader, RecordKind,
@@ -184,8 +184,8 @@ fn leave_to_damage(removed: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-/// Removes files of open packs that no commit ever named; the numbers of those that hold whole frames, which stay. One
-/// that another archive's id stands in is mail whose catalog was lost: it is not for this archive to touch.
+/// Removes files of open packs that no commit ever named; the numbers of those that hold whole records, or did, which stay.
+/// One that another archive's id stands in is mail whose catalog was lost: it is not for this archive to touch.
 fn sweep_uncommitted(folder: &Path, archive: &[u8; 16], known: &dyn Fn(u64) -> bool) -> Result<Vec<u64>, Error> {
     let mut kept = Vec::new();
     let mut torn = Vec::new();
@@ -194,9 +194,7 @@ fn sweep_uncommitted(folder: &Path, archive: &[u8; 16], known: &dyn Fn(u64) -> b
         if is_foreign(&path, archive)? {
             return Err(Error::Foreign(path));
         }
-        let whole = PackFile::open(path.clone(), number, PackKind::Open)
-            .is_ok_and(|pack| pack.has_frame_at(PACK_HEADER_BYTES as u64));
-        if whole { kept.push(number) } else { torn.push(path) }
+        if ends_before_a_record(folder, number) { torn.push(path) } else { kept.push(number) }
     }
     torn.iter().try_for_each(|path| fs::remove_file(path).map_err(Error::io("remove", path)))?;
     Ok(kept)

@@ -149,6 +149,45 @@ fn whole_batches_that_an_older_catalog_does_not_know_stay() {
     }
 }
 
+/// What a kill leaves within a long message that begins a pack: no catalog ever named it, be this one as old as it likes.
+#[test]
+fn a_pack_that_ends_within_its_first_record_is_swept() {
+    let mut bench = Bench::new();
+    bench.keep(&[&noise(3_333_333, 7)]);
+    let path = bench.packs().join("00000001.open");
+    let whole = fs::read(&path).unwrap();
+    let second = whole.windows(8).skip(65).position(|octets| octets == b"PFRM\x01\0\x02\x00").unwrap() + 65;
+    bench.committed.clear();
+    for length in [second, second + 20, second + 5000, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).unwrap();
+        bench.reopen();
+        assert!(!path.exists(), "{length} octets stayed");
+    }
+    // Whole, or damaged: it may be mail that an older catalog does not know.
+    for damaged in [None, Some(second + 3), Some(second + 3000), Some(whole.len() - 1)] {
+        fs::write(&path, &whole).unwrap();
+        damaged.into_iter().for_each(|at| sealing::flip(&path, at, 2));
+        bench.reopen();
+        assert!(path.exists(), "{damaged:?}");
+    }
+}
+
+#[test]
+fn a_pack_that_nobody_names_stays_when_its_beginning_alone_is_damaged() {
+    let mut bench = Bench::new();
+    bench.keep(&[b"one"]);
+    bench.keep(&[b"two"]);
+    let path = bench.packs().join("00000001.open");
+    let whole = fs::read(&path).unwrap();
+    bench.committed.clear();
+    for damaged in [20, 70, 130] {
+        fs::write(&path, &whole).unwrap();
+        sealing::flip(&path, damaged, 2);
+        bench.reopen();
+        assert!(path.exists(), "byte {damaged}");
+    }
+}
+
 #[test]
 fn packs_whose_catalog_was_lost_are_refused_and_kept() {
     let mut bench = Bench::new();
