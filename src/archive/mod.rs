@@ -20,7 +20,7 @@ pub use quarantine::{
 pub use search::{Hit, Matching, Order, Results, Search, Skipped};
 pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, Stub, ViewShown};
 pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, ScannerStatus, StageStatus, Stages, Status};
-pub use verify::{Checked, Damage, Depth, Pace, Report};
+pub use verify::{Checked, Damage, Depth, LeftOver, Pace, Report};
 
 /// A message of the archive, as [`Archive::find`] hands it out.
 pub use crate::catalog::MessageRow as Message;

@@ -256,6 +256,7 @@ impl Archive {
         }
         warnings.extend(self.long_failed()?.iter().map(not_fetched));
         warnings.extend(self.catalog.purging()?.iter().filter_map(not_purged));
+        warnings.extend(self.left_over()?.iter().map(ToString::to_string));
         if status.scanner.state == "away" {
             let why = status.scanner.message.as_deref().unwrap_or("no reason given");
             warnings.push(format!("nothing is scanned, and all new mail is withheld: {why}"));

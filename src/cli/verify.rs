@@ -41,6 +41,9 @@ impl Verify {
         for damage in &report.damage {
             complain(&format!("damage: {}: {}", tame(&damage.object), tame(&damage.problem)));
         }
+        for left_over in &report.left_over {
+            complain(&left_over.to_string());
+        }
         if let Some(why) = &report.unrecorded {
             complain(&format!("that this was checked is not on record: {why}"));
         }

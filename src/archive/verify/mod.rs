@@ -3,11 +3,13 @@
 mod journal;
 mod pace;
 mod packs;
+mod strays;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use pace::Pace;
+pub use strays::LeftOver;
 
 use super::Archive;
 use crate::catalog;
@@ -28,6 +30,8 @@ pub enum Depth {
 pub struct Report {
     pub checked: Checked,
     pub damage: Vec<Damage>,
+    /// Open packs that nothing in the catalog names: no damage, but room that is taken.
+    pub left_over: Vec<LeftOver>,
     /// Why it is not on record that this was checked, if it is not.
     pub unrecorded: Option<String>,
     /// Messages that the catalog has in the packs that were read, and entries there that say one was kept.
@@ -85,6 +89,7 @@ impl Archive {
         }
         self.check_parts(&packs, &mut report);
         self.check_strays(&packs, depth, &mut report);
+        report.left_over = report.readable(self.left_over()).unwrap_or_default();
         report
     }
 

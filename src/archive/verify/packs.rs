@@ -71,27 +71,6 @@ impl Archive {
         }
     }
 
-    /// Sealed packs of numbers that the catalog does not know.
-    pub(super) fn check_strays(&self, packs: &[PackRow], depth: Depth, report: &mut Report) {
-        let there = store::packs(&self.folder.join("packs")).unwrap_or_default();
-        for stray in there.iter().filter(|files| packs.iter().all(|pack| pack.number != files.pack)) {
-            self.check_stray(stray.pack, depth, report);
-        }
-    }
-
-    /// A sealed pack that the catalog does not go by. One that has just been made is whole.
-    fn check_stray(&self, number: u64, depth: Depth, report: &mut Report) {
-        let folder = self.folder.join("packs");
-        let checked = match depth {
-            Depth::Quick => store::read_sealed(&folder, number).map(drop),
-            Depth::Full => store::check_sealed(&folder, number),
-        };
-        match checked {
-            Ok(()) | Err(store::Error::Missing { .. }) => {}
-            Err(error) => report.found(&format!("pack {number}"), error.to_string()),
-        }
-    }
-
     /// How long a sealed pack is by its own trailer, if that and the table can be read.
     fn own_length(&self, pack: u64) -> Option<u64> {
         store::read_sealed(&self.folder.join("packs"), pack).ok().map(|sealed| sealed.bytes)

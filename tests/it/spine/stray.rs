@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use poplar::mail::BlobId;
 
@@ -121,4 +122,35 @@ fn a_rebuild_goes_by_the_open_one_beside_it() {
     assert_eq!((&outcome["messages"], outcome["damage"].as_array().unwrap().len()), (&3.into(), 1), "{outcome}");
     assert_sound_mail(&archive, MESSAGES);
     assert!(fs::read(pack(&archive, 1)).unwrap() == damaged, "it was touched");
+}
+
+/// As if there had been a kill before the commit, when all of the batch had been written: its pack has no row.
+#[test]
+fn an_open_pack_that_nobody_names_is_told_of_and_a_rebuild_takes_it_in() {
+    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    (0..MESSAGES).for_each(|n| import(&archive, n));
+    let books = archive.path("books");
+    copy(&archive.data_dir(), &books);
+    archive.well(&["seal"]);
+    import(&archive, MESSAGES);
+    let open = |number| archive.data_dir().join(format!("packs/{number:08}.open"));
+    let number = (2..9).rfind(|number| open(*number).exists()).unwrap();
+    let octets = fs::read(open(number)).unwrap();
+    fs::remove_dir_all(archive.data_dir()).unwrap();
+    fs::rename(books, archive.data_dir()).unwrap();
+    fs::write(open(number), &octets).unwrap();
+    import(&archive, MESSAGES + 1);
+    assert!(!archive.warnings().contains("of no account"), "somebody may be writing to it");
+    fs::File::options().write(true).open(open(number)).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+
+    let told = format!("pack {number} ({} octets) is of no account", octets.len());
+    let ended = archive.run(&["--json", "verify"]);
+    ended.assert_said(0, &told);
+    assert_eq!(ended.json()["left_over"], serde_json::json!([{ "pack": number, "bytes": octets.len() }]));
+    assert!(archive.warnings().contains(&told), "{}", archive.warnings());
+    assert!(fs::read(open(number)).unwrap() == octets, "it was touched");
+    archive.well(&["rebuild"]);
+    assert_sound_mail(&archive, MESSAGES + 2);
+    assert!(!archive.warnings().contains("of no account"), "{}", archive.warnings());
+    archive.assert_sound();
 }
