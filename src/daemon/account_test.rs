@@ -11,7 +11,7 @@ use crate::config::{Account, AfterArchive};
 use crate::mail::Clock;
 use crate::net::pop3::{Deadlines, Listing, Session};
 use crate::net::tls::CertFacts;
-use crate::pipeline::{AccessTokens, Outlook, way_in};
+use crate::pipeline::{AccessTokens, Outlook, look as look_at, way_in};
 
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -101,7 +101,7 @@ async fn look(account: &Account, data_dir: &Path, deadlines: &Deadlines, tested:
     }
     tested.mechanism = Some(session.mechanism().to_owned());
     tested.capabilities = session.capabilities().lines().collect();
-    let listing = session.list().await.map_err(|error| error.to_string())?;
+    let listing = look_at(&mut session).await.map_err(|error| error.to_string())?;
     // Nothing was marked; what the server makes of the goodbye does not matter.
     drop(session.quit().await);
     tested.messages = listing.messages.len() as u64;

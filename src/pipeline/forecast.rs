@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plan::{AlreadyKept, Planning, wants_deleted};
-use super::{AccessTokens, Error, age, login};
+use super::{AccessTokens, Error, age, listing, login};
 use crate::catalog::{self, Catalog, Known};
 use crate::config::{Account, AfterArchive, DeleteWhen};
 use crate::mail::event::Listed;
@@ -45,7 +45,7 @@ pub async fn forecast(catalog: Option<&Catalog>, account: &Account, now: Timesta
     let known = known(catalog, account)?;
     let (endpoint, login) = login::way_in(account, &AccessTokens::default()).await?;
     let mut session = Session::open(&endpoint, &login, &Deadlines::within(account.timeout)).await?;
-    let listing = session.list().await?;
+    let listing = listing::look(&mut session).await?;
     session.quit().await?;
     let mut planning = Planning::new(&listing.messages, account, now);
     known.iter().cloned().for_each(|row| planning.take(row));

@@ -43,6 +43,8 @@ pub(super) struct AlreadyKept {
     pub(super) listed: Listed,
     pub(super) archived: Arc<Archived>,
     pub(super) since: Timestamp,
+    /// The line has a size now as it had when the message came, and it is the same.
+    pub(super) has_its_size: bool,
     /// Others in the listing have the same unique-id: which is which, only their headers tell.
     pub(super) has_twins: bool,
 }
@@ -73,8 +75,9 @@ impl<'a> Planning<'a> {
     /// Takes in a row of the ledger.
     pub(super) fn take(&mut self, row: Known) {
         let Some(absent) = self.lines.take(row) else { return };
-        // What has no name yet may be just that.
-        if !(self.is_nameless && absent.listed.uidl.as_bytes().starts_with(BY_OCTETS_HASH.as_bytes())) {
+        // What has no name yet, or none because its header block did not come, may be just that.
+        let is_stand_in = |name: &str| absent.listed.uidl.as_bytes().starts_with(name.as_bytes());
+        if !(self.is_nameless && (is_stand_in(BY_HEADER_HASH) || is_stand_in(BY_OCTETS_HASH))) {
             self.plan.absent(absent);
         }
     }
@@ -103,7 +106,8 @@ impl<'a> Planning<'a> {
         let Met { archived, listed_bytes, fate_at } = met;
         let since = if archived.by_header { archived.kept } else { fate_at };
         let listed = Listed { listed_bytes, ..listed };
-        let kept = AlreadyKept { number, listed, archived, since, has_twins: self.lines.has_twins(at) };
+        let has_its_size = size_hint.is_some() && size_hint == listed_bytes;
+        let kept = AlreadyKept { number, listed, archived, since, has_its_size, has_twins: self.lines.has_twins(at) };
         if kept.archived.by_header && wants_deleted(self.account, &kept, self.now).is_some() {
             self.plan.unread.push((pop3::Retrieve { number, size_hint }, kept.listed));
         } else {

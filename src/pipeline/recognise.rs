@@ -31,13 +31,15 @@ impl Header {
 /// By the numbers of the messages in the session.
 pub(super) type Headers = HashMap<u32, Header>;
 
-/// Of the lines that mean nothing to the ledger, those whose size some absent message had.
+/// Of the lines that mean nothing to the ledger, those whose size some absent message had. What has no name is not asked
+/// for: the ledger could not say which line it was.
 pub(super) fn strangers<'a>(
     fetch: &'a [(pop3::Retrieve, Listed)],
     sizes: &'a HashSet<u64>,
 ) -> impl Iterator<Item = u32> + 'a {
     fetch
         .iter()
+        .filter(|(_, listed)| !listed.uidl.as_bytes().is_empty())
         .filter(|(_, listed)| listed.listed_bytes.is_some_and(|size| sizes.contains(&size)))
         .map(|(retrieve, _)| retrieve.number)
 }

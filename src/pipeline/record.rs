@@ -20,9 +20,10 @@ impl Record {
         self.missed.push(Missed { listed, fate, reason });
     }
 
-    /// One that waits for its turn, in the ledger if it does not say so yet.
+    /// One that waits for its turn, in the ledger if it does not say so yet. What has no name is only counted: nothing would
+    /// tell later that it came.
     pub(super) fn defer(&mut self, number: u32, listed: Listed, reason: &str) {
-        if self.deferred.contains(&number) {
+        if self.deferred.contains(&number) || listed.uidl.as_bytes().is_empty() {
             self.count(Fate::Deferred);
         } else {
             self.miss(listed, Fate::Deferred, reason.to_owned());

@@ -13,17 +13,16 @@ use super::error::blocking;
 use super::fetch::Door;
 use super::keep::Kept;
 use super::manner::{Manner, Next, Trouble, Visited};
-use super::plan::{AlreadyKept, BY_HEADER_HASH, Plan, Planning, wants_deleted};
-use super::recognise::{self, Doubt, Header, Headers};
+use super::plan::{AlreadyKept, Plan, Planning, wants_deleted};
+use super::recognise::{self, Doubt};
 use super::record::Record;
-use super::stopping::{in_time, overdue};
-use super::{Error, Progress, Shortage, age, login};
+use super::stopping::in_time;
+use super::{Error, Progress, Shortage, age, listing, login};
 use crate::catalog::{Known, ServerFacts};
 use crate::config::{Account, AfterArchive};
 use crate::mail::event::{self, Listed, Missed, Sighted, Sighting};
-use crate::mail::message;
 use crate::mail::{AccountId, BlobId, Event, Fate, Secret, Timestamp};
-use crate::net::pop3::{self, Cause, Class, Deadlines, Expire, Listing, Quit, Retrieved, Session};
+use crate::net::pop3::{self, Class, Deadlines, Expire, Listing, Quit, Session};
 use crate::telemetry;
 
 /// What a session takes at most: then its deletions are committed, the server's lock is given back, and a server that
@@ -35,9 +34,6 @@ const SESSION_BYTES: u64 = 2 << 30;
 const A_WINDOW: RangeInclusive<u64> = 200..=600;
 /// Recognised messages told in one transaction.
 const TOLD_AT_ONCE: usize = 1024;
-
-/// So many refusals of TOP, and nothing else, are enough.
-const REFUSALS: usize = 3;
 
 pub(super) struct Visit<'a> {
     pub(super) door: &'a Door,
@@ -59,6 +55,8 @@ pub(super) struct Visit<'a> {
     odd_sizes: HashSet<u32>,
     /// Messages fetched again because their header block was another than that of the message they were taken for.
     different: HashMap<u32, BlobId>,
+    /// Messages fetched again because nothing else tells whether they are still what the archive holds.
+    again: HashMap<u32, BlobId>,
     /// How many of them had the same octets after all, and how many not.
     false_alarms: usize,
     true_alarms: usize,
@@ -88,6 +86,7 @@ impl<'a> Visit<'a> {
             compared: HashSet::new(),
             odd_sizes: HashSet::new(),
             different: HashMap::new(),
+            again: HashMap::new(),
             false_alarms: 0,
             true_alarms: 0,
         }
@@ -174,24 +173,30 @@ impl<'a> Visit<'a> {
     }
 
     async fn transact(&mut self, session: &mut Session) -> Result<(Listing, Option<Shortage>), Error> {
-        let listing = self.list(session).await?;
+        let listing = listing::list(session, &self.stop, &mut self.manner.headers).await?;
         if listing.unreadable_lines > 0 {
             telemetry::listing_unreadable(&self.account.name, listing.unreadable_lines);
         }
         let (mut listing, mut plan) = self.plan(listing).await?;
-        let recognised = self.compare(session, &mut plan).await?;
+        let judged_at = self.judged_at(self.started).await?;
+        let recognised = self.compare(session, &mut plan, judged_at).await?;
         if recognised > 0 {
             telemetry::mail_recognised(&self.account.name, recognised);
         }
+        self.doubt(&mut plan, judged_at);
         plan.fetch.append(&mut plan.unread);
         self.record.counts.listed = listing.messages.len() as u64;
         self.record.counts.known = plan.known.len() as u64;
         self.record.counts.duplicates = recognised;
         self.record.deferred = plan.deferred;
-        self.record.gone = plan.gone;
-        self.record.absent = plan.absent.into_iter().map(|row| row.listed).collect();
         plan.still_missed.iter().for_each(|fate| self.record.count(*fate));
-        for Missed { listed, fate, reason } in plan.missed.into_iter().chain(plan.vanished) {
+        // A listing that a stop may have cut short says nothing of what it lacks.
+        if !*self.stop.borrow() {
+            self.record.gone = plan.gone;
+            self.record.absent = plan.absent.into_iter().map(|row| row.listed).collect();
+            plan.missed.append(&mut plan.vanished);
+        }
+        for Missed { listed, fate, reason } in plan.missed {
             self.record.miss(listed, fate, reason);
         }
         let fetch = self.portion(plan.fetch);
@@ -201,23 +206,6 @@ impl<'a> Visit<'a> {
             self.next = Next::More;
         }
         Ok((listing, shortage))
-    }
-
-    /// The messages with their unique-ids; where the server has none, header blocks stand in.
-    async fn list(&mut self, session: &mut Session) -> Result<Listing, Error> {
-        match in_time(&self.stop, async { Ok(session.list().await) }).await? {
-            Err(error) if matches!(error.cause, Cause::NoUidl { .. }) => {}
-            listed => return Ok(listed?),
-        }
-        let mut listing = in_time(&self.stop, async { Ok(session.list_without_uids().await?) }).await?;
-        let numbers: Vec<u32> = listing.messages.iter().map(|listed| listed.number).collect();
-        let headers = if self.manner.headers { self.headers(session, numbers).await? } else { Headers::new() };
-        for listed in &mut listing.messages {
-            if let Some(header) = headers.get(&listed.number) {
-                listed.uid = format!("{BY_HEADER_HASH}{}", header.id).into_bytes();
-            }
-        }
-        Ok(listing)
     }
 
     /// What the ledger makes of a listing, as it stands now.
@@ -235,12 +223,11 @@ impl<'a> Visit<'a> {
 
     /// Compares header blocks where the listing alone does not tell for certain what a line means. How many were
     /// recognised.
-    async fn compare(&mut self, session: &mut Session, plan: &mut Plan) -> Result<u64, Error> {
+    async fn compare(&mut self, session: &mut Session, plan: &mut Plan, now: Timestamp) -> Result<u64, Error> {
         if !self.manner.headers {
             return Ok(0);
         }
         let doubt = if plan.reuses_ids { Doubt::All } else { self.manner.doubt };
-        let now = self.judged_at(self.started).await?;
         let is_due = |kept: &AlreadyKept| wants_deleted(self.account, kept, now).is_some();
         let mut numbers = recognise::doubtful(&plan.known, doubt, is_due);
         let absent = self.absent(plan).await?;
@@ -248,7 +235,7 @@ impl<'a> Visit<'a> {
         numbers.extend(recognise::strangers(&plan.fetch, &sizes));
         let mut numbers: Vec<u32> = numbers.into_iter().collect();
         numbers.sort_unstable();
-        let headers = self.headers(session, numbers).await?;
+        let headers = listing::headers(session, numbers, &self.stop, &mut self.manner.headers).await?;
         let (equal, different) = recognise::compare(plan, &headers);
         self.compared.extend(equal);
         self.different = different;
@@ -263,6 +250,24 @@ impl<'a> Visit<'a> {
             self.door.tell(some.to_vec()).await?;
         }
         Ok(count)
+    }
+
+    /// Has fetched again what is to go, and what neither its header block nor its size tells to be what the archive holds:
+    /// the unique-id may stand for new mail by now.
+    fn doubt(&mut self, plan: &mut Plan, now: Timestamp) {
+        let is_doubtful =
+            |kept: &mut AlreadyKept| !self.is_sure(kept) && wants_deleted(self.account, kept, now).is_some();
+        let doubtful: Vec<AlreadyKept> = plan.known.extract_if(.., is_doubtful).take(clear::SESSION_MOST).collect();
+        for AlreadyKept { number, listed, archived, .. } in doubtful {
+            self.again.insert(number, archived.message.id);
+            plan.fetch.push((pop3::Retrieve { number, size_hint: None }, listed));
+        }
+    }
+
+    /// Whether this is, in this session, the message that the archive holds. Unique-id and size have to do where the server
+    /// does not let us compare header blocks.
+    fn is_sure(&self, kept: &AlreadyKept) -> bool {
+        self.compared.contains(&kept.number) || !self.manner.headers && kept.has_its_size
     }
 
     /// What the account once listed and lists no more, by size, as far as something new has that size.
@@ -282,44 +287,6 @@ impl<'a> Visit<'a> {
             Ok(absent)
         })
         .await
-    }
-
-    /// The header blocks of these messages, as far as the server tells them.
-    async fn headers(
-        &mut self,
-        session: &mut Session,
-        numbers: impl IntoIterator<Item = u32>,
-    ) -> Result<Headers, Error> {
-        session.retrieve_headers(numbers);
-        let mut headers = Headers::new();
-        let (mut block, mut refused) = (Vec::new(), 0);
-        let mut overdue = std::pin::pin!(overdue(self.stop.clone()));
-        loop {
-            if *self.stop.borrow() {
-                session.stop_retrieving();
-            }
-            let told = tokio::select! {
-                told = session.next() => told?,
-                () = &mut overdue => return Err(Error::Closing),
-            };
-            match told {
-                None => return Ok(headers),
-                Some(Retrieved::Begin { .. }) => block.clear(),
-                Some(Retrieved::Chunk(octets)) => block.extend_from_slice(octets),
-                Some(Retrieved::End { number, .. }) => {
-                    headers.insert(number, Header::of(message::header_block(&block)));
-                }
-                Some(Retrieved::TooLarge { .. }) => {}
-                Some(Retrieved::Refused { .. }) => {
-                    refused += 1;
-                    // A server that knows no TOP refuses them all.
-                    if headers.is_empty() && refused == REFUSALS {
-                        session.stop_retrieving();
-                        self.manner.headers &= session.capabilities().top();
-                    }
-                }
-            }
-        }
     }
 
     /// As much as one session takes; the rest waits for the next.
@@ -353,6 +320,10 @@ impl<'a> Visit<'a> {
     /// What became of a message that was fetched, its octets new to the archive or not.
     pub(super) fn came(&mut self, number: u32, kept: &Kept) {
         self.compared.insert(number);
+        if self.again.get(&number) == Some(&kept.id) {
+            // The same octets from the same line twice: the size that is listed is wrong.
+            self.odd_sizes.remove(&number);
+        }
         match kept.fate {
             Fate::Kept => self.record.counts.kept += 1,
             _ => self.record.counts.duplicates += 1,
@@ -370,13 +341,12 @@ impl<'a> Visit<'a> {
         blocking(move || Ok(age::judged_at(&catalog, &account, &id, now)?)).await
     }
 
-    /// Deletes what the policy wants gone and ends the session. Only what was compared in this session, where the server
-    /// lets us compare: its unique-id may mean another message by now.
+    /// Deletes what the policy wants gone and ends the session. Only what is sure to be what the archive holds.
     async fn clear(&mut self, mut session: Session, known: Vec<AlreadyKept>) -> Result<(), Error> {
         let now = self.judged_at(self.door.holds.clock.now()).await?;
         let wanted: Vec<Wanted> = known
             .into_iter()
-            .filter(|kept| !self.manner.headers || self.compared.contains(&kept.number))
+            .filter(|kept| self.is_sure(kept))
             .filter(|kept| !self.odd_sizes.contains(&kept.number))
             .filter_map(|kept| {
                 let reason = wants_deleted(self.account, &kept, now)?;

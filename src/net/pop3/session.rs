@@ -168,7 +168,7 @@ impl Session {
 
     /// LIST alone, after a [`Cause::NoUidl`]: messages without unique-ids.
     pub async fn list_without_uids(&mut self) -> Result<Listing, Error> {
-        let mut listing = Listing::without_uids();
+        let mut listing = Listing::default();
         self.ask(&[Command::List]).await?;
         match self.read_lines(|line| listing.add_size(line)).await? {
             Some(reply) => Err(self.failed(Cause::NoListing { reply })),

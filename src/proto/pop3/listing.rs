@@ -1,43 +1,41 @@
 use std::collections::HashMap;
 
-/// The messages of a maildrop as UIDL and LIST tell (RFC 1939 sections 5 and 7). UIDL is the truth; a size is a hint,
-/// and LIST lines without a UIDL line are ignored.
+/// The messages of a maildrop as UIDL and LIST tell (RFC 1939 sections 5 and 7). A size is a hint. A message that only
+/// LIST tells of, or whose unique-id is none, has no name; it is mail all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// In the order of the server. Two may have the same UID: the RFC allows it for equal messages.
     pub messages: Vec<Listed>,
-    /// UIDL lines that name no usable message: the account has mail that cannot be asked for.
+    /// UIDL lines without a usable number or unique-id.
     pub unreadable_lines: u64,
     positions: HashMap<u32, usize>,
-    without_uids: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// 1 to 2^31, valid in this session only.
     pub number: u32,
-    /// 1 to 512 octets; opaque, with blanks inside and 8-bit octets where the server has them. None from a server
-    /// without UIDL.
+    /// 1 to 512 octets; opaque, with blanks inside and 8-bit octets where the server has them. Empty where the server gave
+    /// none, or one that is none.
     pub uid: Vec<u8>,
     /// What LIST claims. Some servers claim nonsense.
     pub size_bytes: Option<u64>,
 }
 
 impl Listing {
-    /// For a server without UIDL: LIST tells which messages there are.
-    pub fn without_uids() -> Self {
-        Self { without_uids: true, ..Self::default() }
+    pub fn add_uid(&mut self, line: &[u8]) {
+        let entry = split_number(line).filter(|(number, _)| !self.positions.contains_key(number));
+        let uid = entry.map_or(&b""[..], |(_, uid)| uid);
+        let is_usable = (1..=MAX_UID_OCTETS).contains(&uid.len());
+        if let Some((number, _)) = entry {
+            self.add(number, if is_usable { uid } else { b"" });
+        }
+        self.unreadable_lines += u64::from(!is_usable);
     }
 
-    pub fn add_uid(&mut self, line: &[u8]) {
-        let entry = split_number(line).filter(|(_, uid)| (1..=MAX_UID_OCTETS).contains(&uid.len()));
-        match entry {
-            Some((number, uid)) if !self.positions.contains_key(&number) => {
-                self.positions.insert(number, self.messages.len());
-                self.messages.push(Listed { number, uid: uid.to_vec(), size_bytes: None });
-            }
-            _ => self.unreadable_lines += 1,
-        }
+    /// The numbers of the messages without a unique-id.
+    pub fn nameless(&self) -> impl Iterator<Item = u32> + '_ {
+        self.messages.iter().filter(|listed| listed.uid.is_empty()).map(|listed| listed.number)
     }
 
     /// The unique-id of a message that the server gave none.
@@ -49,14 +47,18 @@ impl Listing {
 
     pub fn add_size(&mut self, line: &[u8]) {
         let Some((number, rest)) = split_number(line) else { return };
-        if self.without_uids && !self.positions.contains_key(&number) {
-            self.positions.insert(number, self.messages.len());
-            self.messages.push(Listed { number, uid: Vec::new(), size_bytes: None });
+        if !self.positions.contains_key(&number) {
+            self.add(number, b"");
         }
         if let Some(&at) = self.positions.get(&number) {
             let size = rest.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             self.messages[at].size_bytes = std::str::from_utf8(size).ok().and_then(|size| size.parse().ok());
         }
+    }
+
+    fn add(&mut self, number: u32, uid: &[u8]) {
+        self.positions.insert(number, self.messages.len());
+        self.messages.push(Listed { number, uid: uid.to_vec(), size_bytes: None });
     }
 }
 
@@ -94,18 +96,21 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_name_no_message_are_counted_not_believed() {
+    fn lines_without_number_or_unique_id_are_counted_and_a_number_is_mail() {
         let too_long = [b"3 ".as_slice(), &[b'x'; 513]].concat();
         let lines: [&[u8]; 9] =
             [b"1 a", b"1 again", b"0 zero", b"-2 minus", b"+4 plus", b"4294967299 far", b"7", b"", &too_long];
         let listing = listing(&lines, &[]);
-        assert_eq!(listing.messages.len(), 1);
+        let named: Vec<(u32, usize)> =
+            listing.messages.iter().map(|listed| (listed.number, listed.uid.len())).collect();
+        assert_eq!(named, [(1, 1), (7, 0), (3, 0)]);
+        assert_eq!(listing.nameless().collect::<Vec<_>>(), [7, 3]);
         assert_eq!(listing.unreadable_lines, 8);
     }
 
     #[test]
     fn without_unique_ids_the_sizes_tell_what_there_is() {
-        let mut listing = Listing::without_uids();
+        let mut listing = Listing::default();
         [&b"1 120"[..], b"2 -1", b"1 99", b"junk"].into_iter().for_each(|line| listing.add_size(line));
         let messages: Vec<_> = listing.messages.iter().map(|listed| (listed.number, listed.size_bytes)).collect();
         assert_eq!(messages, [(1, Some(99)), (2, None)]);
@@ -119,6 +124,7 @@ mod tests {
             &[b"1 120", b"2 -1", b"3 99999999999999999999999", b"9 10", b"junk", b"4 77 octets"],
         );
         let sizes: Vec<Option<u64>> = listing.messages.iter().map(|listed| listed.size_bytes).collect();
-        assert_eq!(sizes, [Some(120), None, None, Some(77)]);
+        assert_eq!(sizes, [Some(120), None, None, Some(77), Some(10)]);
+        assert_eq!(listing.nameless().collect::<Vec<_>>(), [9]);
     }
 }

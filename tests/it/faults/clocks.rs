@@ -1,4 +1,4 @@
-//! A clock that is set forward makes no mail old enough to go.
+//! A clock that is set forward, or right after it was behind, makes no mail old enough to go.
 
 use std::time::Duration;
 
@@ -49,6 +49,36 @@ fn mail_that_grew_old_while_nobody_looked_stays_for_a_day_and_status_says_so() {
     scene.set("after_archive = \"delete\"\ndelete_when = \"kept\"");
     scene.fetch_well().assert_counts([("deleted", 3)]);
     assert!(!scene.archive.warnings().contains("clock"), "{}", scene.archive.warnings());
+    scene.assert_whole();
+}
+
+/// As if the clock had been behind by so much when this was kept.
+fn date_back(scene: &Scene, past: Duration) {
+    let catalog = rusqlite::Connection::open(scene.archive.data_dir().join("catalog.db")).unwrap();
+    let millis = i64::try_from(past.as_millis()).unwrap();
+    for (table, column) in [
+        ("message", "kept_ms"),
+        ("sighting", "seen_ms"),
+        ("sighting", "fate_ms"),
+        ("session", "started_ms"),
+        ("session", "ended_ms"),
+    ] {
+        catalog.execute(&format!("UPDATE {table} SET {column} = {column} - ?1"), [millis]).unwrap();
+    }
+}
+
+#[test]
+fn mail_that_was_kept_while_the_clock_was_behind_is_as_old_as_the_archive_saw_it_become() {
+    let scene = Scene::with(Maildrop::new(mails(3)), "after_archive = \"keep\"");
+    scene.fetch_well().assert_counts([("kept", 3)]);
+    date_back(&scene, Duration::from_secs(400 * 24 * 3600));
+    for hours in [60, 48, 36, 24, 12] {
+        tell_of_a_session_before(&scene, Duration::from_secs(hours * 3600));
+    }
+    scene.set("after_archive = { delete_after = \"30d\" }\ndelete_when = \"kept\"");
+    scene.fetch_well().assert_counts([("known", 3), ("deleted", 0)]);
+    scene.set("after_archive = { delete_after = \"2d\" }\ndelete_when = \"kept\"");
+    scene.fetch_well().assert_counts([("known", 3), ("deleted", 3)]);
     scene.assert_whole();
 }
 

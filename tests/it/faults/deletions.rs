@@ -1,6 +1,6 @@
 //! DELE and QUIT that go wrong: a deletion stays wanted until a listing shows it done.
 
-use super::{Scene, mails};
+use super::{Scene, mails, numbered};
 use crate::support::maildrop::{Fault, Maildrop, refuse};
 
 #[test]
@@ -33,6 +33,34 @@ fn a_quit_that_deletes_a_part_is_finished_by_the_next_session() {
     scene.fetch_well().assert_counts([("known", 3), ("deleted", 3)]);
     assert!(scene.maildrop.mails().is_empty());
     scene.assert_whole();
+}
+
+/// That a deletion is wanted goes on record once, not once a poll.
+#[test]
+fn a_server_that_says_it_deletes_and_keeps_all_is_told_again_and_no_more_is_put_on_record() {
+    let scene = Scene::deleting(Maildrop::new(mails(3)));
+    scene.maildrop.misbehave(Fault::QuitKeepsAll);
+    scene.fetch_well().assert_counts([("kept", 3), ("deleted", 3)]);
+    let decided = scene.archive.json(&["ledger", "tester"]);
+    scene.fetch_well().assert_counts([("known", 3), ("deleted", 3)]);
+    assert_eq!(scene.archive.json(&["ledger", "tester"])["lines"], decided["lines"]);
+    assert_eq!(scene.maildrop.times("DELE"), 6);
+    scene.maildrop.behave();
+    scene.fetch_well().assert_counts([("deleted", 3)]);
+    scene.assert_whole();
+}
+
+/// More than one session deletes: another is begun, and sees that nothing has gone.
+#[test]
+fn a_server_that_keeps_more_than_a_session_deletes_does_not_keep_the_poll_from_ending() {
+    let mails: Vec<_> = (1..=4100).map(|n| numbered(&n.to_string(), 0)).collect();
+    let scene = Scene::deleting(Maildrop::new(mails));
+    scene.maildrop.misbehave(Fault::QuitKeepsAll);
+    scene.fetch_well().assert_counts([("kept", 4100)]);
+    assert_eq!(scene.maildrop.heard().len(), 2);
+    scene.maildrop.behave();
+    scene.fetch_well().assert_counts([("known", 4100), ("deleted", 4100)]);
+    assert!(scene.maildrop.mails().is_empty());
 }
 
 #[test]

@@ -35,9 +35,27 @@ fn unreadable_lines_cost_only_themselves() {
     let scene = Scene::keeping(Maildrop::new(mails(3)));
     let lines = b"+OK\r\n1 uid-1\r\n1 again\r\n0 zero\r\n-7 minus\r\n2\r\n3 uid-3\r\n99999999999 far\r\n\r\n.\r\n";
     scene.maildrop.misbehave_once(Fault::Answer("UIDL", lines.to_vec()));
-    scene.fetch_well().assert_counts([("listed", 2), ("kept", 2)]);
-    scene.fetch_well().assert_counts([("listed", 3), ("known", 2), ("kept", 1)]);
+    scene.fetch_well().assert_counts([("listed", 3), ("kept", 3)]);
+    scene.fetch_well().assert_counts([("listed", 3), ("known", 2), ("duplicates", 1)]);
     scene.assert_whole();
+}
+
+/// Its unique-id is too long to be one, or UIDL leaves it out: header blocks, or octets, have to do for this one.
+#[test]
+fn mail_without_a_unique_id_of_its_own_is_collected_all_the_same() {
+    let too_long = format!("+OK\r\n1 uid-1\r\n2 {}\r\n.\r\n", "x".repeat(513));
+    for (capabilities, known) in [(&["UIDL", "TOP", "USER"][..], 3), (&["UIDL", "USER"], 1)] {
+        let scene = Scene::keeping(Maildrop::offering(capabilities, mails(3)));
+        scene.maildrop.misbehave(Fault::Answer("UIDL", too_long.clone().into_bytes()));
+        if known == 1 {
+            scene.maildrop.misbehave(refuse("TOP", "unknown command"));
+        }
+        scene.fetch_well().assert_counts([("listed", 3), ("kept", 3)]);
+        scene.fetch_well().assert_counts([("listed", 3), ("known", known), ("kept", 0)]);
+        scene.set("after_archive = \"delete\"\ndelete_when = \"kept\"");
+        scene.fetch_well().assert_counts([("deleted", 3)]);
+        scene.assert_holds_all();
+    }
 }
 
 #[test]
@@ -96,6 +114,45 @@ fn without_unique_ids_deleting_empties_the_maildrop() {
         scene.assert_whole();
         assert!(scene.maildrop.mails().is_empty(), "{refused:?}");
     }
+}
+
+/// A header block that is missing once says nothing of the mail it stood for.
+#[test]
+fn without_unique_ids_a_header_block_that_does_not_come_is_no_mail_that_has_gone() {
+    let scene = Scene::keeping(Maildrop::offering(&["TOP", "USER"], mails(4)));
+    scene.maildrop.misbehave(refuse("UIDL", "unknown command"));
+    scene.fetch_well().assert_counts([("kept", 4)]);
+    scene.maildrop.misbehave_once(refuse("TOP 2", "cannot read it"));
+    scene.fetch_well().assert_counts([("listed", 4), ("known", 3), ("duplicates", 1)]);
+    let ledger = scene.archive.json(&["ledger", "tester"]);
+    assert!(ledger["lines"].as_array().unwrap().iter().all(|line| line["gone"].is_null()), "{ledger}");
+    scene.fetch_well().assert_counts([("listed", 4), ("known", 4)]);
+    scene.assert_holds_all();
+}
+
+/// By their sizes three of these are as much as a session takes.
+#[test]
+fn without_unique_ids_and_without_top_the_next_session_begins_behind_the_last() {
+    let scene = Scene::with(Maildrop::offering(&["USER"], mails(8)), "max_message_bytes = \"2GiB\"");
+    ["UIDL", "TOP"].into_iter().for_each(|command| scene.maildrop.misbehave(refuse(command, "unknown command")));
+    scene.maildrop.misbehave(Fault::ListLies("1000000000"));
+    scene.fetch_well().assert_counts([("listed", 8), ("kept", 8), ("duplicates", 0)]);
+    assert_eq!(scene.maildrop.heard().len(), 3);
+    scene.maildrop.change(|mails| mails.push(numbered("new", 9)));
+    scene.fetch_well().assert_counts([("listed", 9), ("kept", 1), ("duplicates", 8)]);
+    scene.assert_holds_all();
+}
+
+#[test]
+fn without_unique_ids_plan_and_test_tell_what_a_poll_would_do() {
+    let scene = Scene::keeping(Maildrop::offering(&["TOP", "USER"], mails(4)));
+    scene.maildrop.misbehave(refuse("UIDL", "unknown command"));
+    scene.fetch_well().assert_counts([("kept", 4)]);
+    scene.maildrop.change(|mails| mails.push(numbered("new", 9)));
+    let planned = scene.archive.json(&["plan", "tester"]);
+    assert!(planned.to_string().contains("\"known\":4"), "{planned}");
+    let tested = scene.archive.json(&["account", "test", "tester"]).to_string();
+    assert!(tested.contains("a poll would fetch 1 new message of 5"), "{tested}");
 }
 
 /// As Gmail and WildDuck do: only so many are shown, and the rest moves up when those are gone.

@@ -1,7 +1,7 @@
 //! Unique-ids that are odd, equal, given out again, or all different from one day to the next.
 
 use super::{Scene, mails, numbered};
-use crate::support::maildrop::{Mail, Maildrop};
+use crate::support::maildrop::{Fault, Mail, Maildrop, refuse};
 
 /// Fetched once, told apart, deleted: whatever octets they are made of.
 #[test]
@@ -106,6 +106,40 @@ fn an_old_unique_id_on_a_message_of_the_same_size_is_found_before_it_is_deleted(
     scene.fetch_well().assert_counts([("kept", 1), ("deleted", 6)]);
     assert!(scene.contents().contains(&new.id()));
     scene.assert_nothing_lost();
+}
+
+/// Neither header blocks nor sizes tell which message it is by now: it is read again, and what was there is deleted.
+#[test]
+fn where_only_the_unique_id_is_left_a_message_is_read_again_before_it_is_deleted() {
+    for sizeless in [refuse("LIST", "no sizes here"), Fault::ListLies("-1")] {
+        let scene = Scene::keeping(Maildrop::offering(&["UIDL", "USER"], of_one_size()));
+        scene.maildrop.misbehave(refuse("TOP", "unknown command"));
+        scene.maildrop.misbehave(sizeless);
+        let new = replaced_by_one_of_the_same_size(&scene);
+        scene.set("after_archive = \"delete\"\ndelete_when = \"kept\"");
+        scene.fetch_well().assert_counts([("kept", 1), ("duplicates", 5), ("deleted", 6)]);
+        assert!(scene.contents().contains(&new.id()));
+        scene.assert_nothing_lost();
+    }
+}
+
+/// For a month no header block is compared then, and a size is missing now where there was one.
+#[test]
+fn where_header_blocks_differ_a_size_that_is_missing_is_no_equal_size() {
+    let scene = Scene::keeping(Maildrop::new(of_one_size()));
+    scene.maildrop.misbehave(Fault::TopDiffersFromRetr);
+    scene.fetch_well().assert_counts([("kept", 6)]);
+    scene.fetch_well();
+    scene.maildrop.misbehave(refuse("LIST", "no sizes here"));
+    let new = Mail::new("uid-3", numbered("x", 2).octets);
+    scene.maildrop.change(|mails| mails[2] = new.clone());
+    scene.set("after_archive = \"delete\"\ndelete_when = \"kept\"");
+    scene.maildrop.forget();
+    scene.fetch_well();
+    scene.assert_nothing_lost();
+    assert_eq!(scene.maildrop.times("TOP"), 0, "{:?}", scene.maildrop.heard());
+    scene.fetch_well();
+    assert!(scene.contents().contains(&new.id()) && scene.maildrop.mails().is_empty());
 }
 
 /// A new validity, a move to another server: `TOP n 0` tells which message is which, and none is fetched again.

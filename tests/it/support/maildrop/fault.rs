@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     QuitDropped,
     /// Deletes everything at QUIT, and closes the connection without a word.
     QuitUnanswered,
+    /// Says +OK to DELE and QUIT, and keeps everything.
+    QuitKeepsAll,
     /// Deletes the first so many of what was to go, and says -ERR.
     QuitErr(usize),
     /// What RETR gave is listed no more after QUIT.

@@ -157,6 +157,7 @@ impl Session<'_> {
         let mut upto = usize::MAX;
         for fault in &self.faults {
             match fault {
+                Fault::QuitKeepsAll => upto = 0,
                 Fault::QuitDropped => (reply, upto) = (Vec::new(), 0),
                 Fault::QuitUnanswered => reply = Vec::new(),
                 Fault::QuitErr(done) => (reply, upto) = (b"-ERR some messages were not removed\r\n".to_vec(), *done),
