@@ -225,7 +225,8 @@ impl Wire {
     }
 
     fn read_status<'i>(&mut self, expect: Expect, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, Fault> {
-        let Some(line) = line::take(input, &mut self.ending, self.limits.status_line_octets)? else { return Ok(None) };
+        let line = line::take_status(input, &mut self.ending, self.limits.status_line_octets)?;
+        let Some(line) = line else { return Ok(None) };
         if let (Expect::Login, Some(challenge)) = (expect, challenge(line)) {
             return Ok(Some(self.answered(Event::Challenge(challenge))));
         }
