@@ -81,6 +81,24 @@ impl Catalog {
         Ok(None)
     }
 
+    /// When the sessions of an account began and ended, the last first, as long as `visit` wants more.
+    pub fn sessions_back(
+        &self,
+        account: &AccountId,
+        visit: &mut dyn FnMut(Timestamp, Timestamp) -> bool,
+    ) -> Result<(), Error> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached("SELECT started_ms, ended_ms FROM session WHERE account = ?1 ORDER BY number DESC")?;
+        let mut rows = statement.query(params![account_number(&connection, account)?])?;
+        while let Some(row) = rows.next()? {
+            if !visit(Timestamp::from_millis(row.get(0)?), Timestamp::from_millis(row.get(1)?)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether mail is there that only its octets tell from other mail: the server has neither UIDL nor TOP.
     pub fn is_nameless(&self, account: &AccountId) -> Result<bool, Error> {
         let connection = self.connection();
