@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod account_test;
+mod alarm;
 pub mod backup;
 pub mod clamd;
 pub mod demo;

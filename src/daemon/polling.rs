@@ -6,9 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::alarm::Alarm;
 use super::owner::Owner;
 use super::roster::Roster;
-use super::schedule::{self, LONGEST, Trouble};
+use super::schedule::{self, LONGEST_AFTER_FAILURE, Trouble, left};
 use crate::catalog;
 use crate::config::{Account, Config};
 use crate::mail::event::AccountAdded;
@@ -189,12 +190,15 @@ impl Polling {
             let poller = Poller {
                 polls: polls.clone(),
                 account: account.clone(),
-                alarm_after: config.polling.alarm_after,
                 changes: owner.roster.changes(),
                 stop: stopped.clone(),
                 has_polled: false,
             };
             pollers.spawn(poller.run());
+            if let Some(limit) = config.polling.alarm_after {
+                let (holds, roster) = (owner.holds.clone(), owner.roster.clone());
+                pollers.spawn(Alarm::new(holds, roster, account.name.clone(), limit).run(stopped.clone()));
+            }
         }
         Ok(Self { stop, pollers })
     }
@@ -213,6 +217,9 @@ impl Polling {
 /// How often a password file is looked at that did not let the account in.
 const LOOK_AT_SECRET: Duration = Duration::from_secs(5);
 
+/// After the longest wait: settings and clock may be others by then.
+const LOOK_AGAIN: Duration = Duration::from_secs(24 * 3600);
+
 /// After the archive itself failed: the disk, or the catalog.
 const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
@@ -220,7 +227,6 @@ const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(60);
 struct Poller {
     polls: Polls,
     account: Account,
-    alarm_after: Option<Duration>,
     changes: watch::Receiver<()>,
     stop: watch::Receiver<bool>,
     /// By this poller.
@@ -272,27 +278,27 @@ impl Poller {
         let Some(known) = catalog.account(&self.polls.roster.name(&self.account.name))? else {
             return Ok(Duration::ZERO);
         };
-        let left = |until: crate::mail::Timestamp| {
-            let left = until.as_millis().saturating_sub(clock.now().as_millis());
-            Duration::from_millis(u64::try_from(left).unwrap_or(0)).min(LONGEST)
-        };
         if known.paused.is_some() || known.removed.is_some() {
-            return Ok(LONGEST);
+            return Ok(LOOK_AGAIN);
         }
+        let now = clock.now();
         if let Some(trouble) = &known.trouble
             && trouble.settings == schedule::settings(&self.account, self.polls.roster.process())
         {
-            return Ok(known.next_poll.map_or(LOOK_AT_SECRET, |next| left(next).min(LOOK_AT_SECRET)));
+            let wait = known.next_poll.map(|next| left(next, LONGEST_AFTER_FAILURE, now));
+            return Ok(wait.map_or(LOOK_AT_SECRET, |wait| wait.min(LOOK_AT_SECRET)));
         }
-        let since_login =
-            known.last_poll.zip(delay(&known)).map_or(Duration::ZERO, |(last, delay)| left(last.after(delay)));
-        match known.next_poll {
-            // Nothing is known against it: a start, or another configuration, is a good moment.
-            _ if !self.has_polled || known.trouble.is_some() => Ok(since_login),
-            Some(next) if left(next) < self.account.poll_every * 2 || left(next) <= since_login => Ok(left(next)),
-            // The clock was set, or nobody noted it.
-            _ => Ok(since_login),
-        }
+        let delay = delay(&known).unwrap_or_default();
+        // A last poll in a time to come is none that anybody knows of.
+        let last = known.last_poll.filter(|last| *last <= now);
+        let since_login = last.map_or(Duration::ZERO, |last| left(last.after(delay), delay, now));
+        // Nothing is known against it: a start, or another configuration, is a good moment.
+        let is_fresh = !self.has_polled || known.trouble.is_some();
+        let wait = match known.next_poll.filter(|_| !is_fresh) {
+            Some(next) => left(next, delay.max(self.account.poll_every * 2), now).max(since_login),
+            None => since_login,
+        };
+        Ok(wait.min(LOOK_AGAIN))
     }
 
     /// Polls once there is room for mail.
@@ -304,9 +310,6 @@ impl Poller {
         }
         let polled = self.polls.poll(&self.account, Asked::BySchedule, &Progress::default(), self.stop.clone()).await;
         self.has_polled = true;
-        if let Err(error) = self.alarm() {
-            telemetry::stage_failed("schedule", &error);
-        }
         if let Err(error) = polled {
             telemetry::stage_failed("fetch", &error);
             // Perhaps nothing could be noted of it either: the account may still count as due.
@@ -315,17 +318,5 @@ impl Poller {
                 _ = self.stop.wait_for(|stop| *stop) => {}
             }
         }
-    }
-
-    /// Says so if no poll has succeeded for too long.
-    fn alarm(&self) -> Result<(), catalog::Error> {
-        let Holds { catalog, clock, .. } = &self.polls.door.holds;
-        let name = self.polls.roster.name(&self.account.name);
-        let Some((known, limit)) = catalog.account(&name)?.zip(self.alarm_after) else { return Ok(()) };
-        let since = known.last_success.or(known.first_poll);
-        if let Some(since) = since.filter(|since| since.after(limit) < clock.now() && known.paused.is_none()) {
-            telemetry::poll_overdue(&name, &since);
-        }
-        Ok(())
     }
 }

@@ -32,8 +32,17 @@ const HOUR: Duration = Duration::from_secs(3600);
 const USUAL_LOGIN_DELAY: Duration = Duration::from_secs(5 * 60);
 /// A server is told a wrong password so often, then no more: it might lock the account.
 const TRIES: u32 = 2;
-/// No wait is longer, whatever was written down: the clock may have been set.
-pub(super) const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// With chance, no wait after a failure is longer.
+pub(super) const LONGEST_AFTER_FAILURE: Duration = Duration::from_secs(27 * 3600);
+
+/// What is left of a wait of `at_most`; nothing: it is over. One whose end is further away was noted by a clock that was set
+/// back since.
+pub(super) fn left(until: Timestamp, at_most: Duration, now: Timestamp) -> Duration {
+    let left = until.as_millis().saturating_sub(now.as_millis());
+    let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+    if left > at_most { Duration::ZERO } else { left }
+}
 
 impl Trouble {
     const WORDS: [(Self, &str); 6] = [
@@ -190,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_that_is_longer_than_any_is_over() {
+        let now = Timestamp::from_millis(5_000_000_000);
+        let left = |wait| left(now.after(wait), LONGEST_AFTER_FAILURE, now);
+        assert_eq!((left(HOUR), left(LONGEST), left(2 * LONGEST)), (HOUR, LONGEST, Duration::ZERO));
+        assert_eq!(super::left(Timestamp::from_millis(0), HOUR, now), Duration::ZERO);
+    }
+
+    #[test]
     fn a_wrong_password_is_told_twice_and_no_more() {
         for trouble in [Trouble::Auth, Trouble::Permanent] {
             assert!(trouble.wait(1, None, 0.0) >= Some(15 * MINUTE), "{trouble:?}");
@@ -216,6 +233,9 @@ mod tests {
             let wait = interval(&AccountId::from_bytes(id), every, Some(delay), Timestamp::from_millis(now), chance);
             prop_assert!(wait >= delay && wait >= every / 2, "{wait:?}");
             prop_assert!(wait <= delay.max(every.mul_f64(1.61)), "{wait:?}");
+            let failure = [Trouble::Passing, Trouble::InUse, Trouble::LoginDelay, Trouble::Refused, Trouble::Auth];
+            let waits = failure.into_iter().filter_map(|trouble| trouble.wait(polls, Some(delay), chance));
+            prop_assert!(waits.max().unwrap() <= LONGEST_AFTER_FAILURE);
             prop_assert!(Trouble::LoginDelay.wait(polls, Some(delay), chance).unwrap() >= delay.min(LONGEST));
         }
 

@@ -8,7 +8,8 @@ use poplar::mail::event::{Session, SessionCounts};
 use poplar::mail::{Clock, Event, Occurrence, Timestamp};
 
 use super::{Scene, mails};
-use crate::support::maildrop::Maildrop;
+use crate::support::maildrop::{Fault, Maildrop};
+use crate::support::poplar::until;
 
 /// To the archive it then looks as if the clock had been set forward by so much since its last session.
 fn tell_of_a_session_before(scene: &Scene, past: Duration) {
@@ -52,9 +53,17 @@ fn mail_that_grew_old_while_nobody_looked_stays_for_a_day_and_status_says_so() {
     scene.assert_whole();
 }
 
+/// For times that no event can have. Its triggers call a function of the program's; what is written here has no fingerprint.
+fn raw_catalog(scene: &Scene) -> rusqlite::Connection {
+    let catalog = rusqlite::Connection::open(scene.archive.data_dir().join("catalog.db")).unwrap();
+    let flags = rusqlite::functions::FunctionFlags::SQLITE_UTF8;
+    catalog.create_scalar_function("fingerprint", -1, flags, |_| Ok(0_i64)).unwrap();
+    catalog
+}
+
 /// As if the clock had been behind by so much when this was kept.
 fn date_back(scene: &Scene, past: Duration) {
-    let catalog = rusqlite::Connection::open(scene.archive.data_dir().join("catalog.db")).unwrap();
+    let catalog = raw_catalog(scene);
     let millis = i64::try_from(past.as_millis()).unwrap();
     for (table, column) in [
         ("message", "kept_ms"),
@@ -91,4 +100,47 @@ fn a_few_hours_without_a_session_are_nothing() {
     std::thread::sleep(Duration::from_millis(1100));
     scene.fetch_well().assert_counts([("deleted", 3)]);
     scene.assert_whole();
+}
+
+/// A clock that was ahead left a next poll and a last success far away.
+fn leave_it_ahead(scene: &Scene, trouble: bool) {
+    let catalog = Catalog::open(&scene.archive.data_dir()).unwrap();
+    let known = catalog.account("tester").unwrap().unwrap();
+    let ahead = Clock::system().now().after(Duration::from_secs(400 * 24 * 3600));
+    let trouble = known.trouble.filter(|_| trouble);
+    catalog.note_schedule(&known.id, trouble.as_ref(), Some(ahead)).unwrap();
+    drop(catalog);
+    let catalog = raw_catalog(scene);
+    let times = "UPDATE account SET last_poll_ms = ?1, last_success_ms = ?1";
+    catalog.execute(times, [ahead.as_millis()]).unwrap();
+}
+
+#[test]
+fn an_account_that_failed_before_the_clock_was_set_back_is_polled() {
+    let scene = Scene::keeping(Maildrop::offering(&["UIDL", "TOP", "USER", "LOGIN-DELAY 5"], mails(2)));
+    scene.fetch_well();
+    scene.maildrop.misbehave_once(Fault::QuitDropped);
+    scene.fetch().assert_failed("the server closed the connection");
+    leave_it_ahead(&scene, true);
+    scene.maildrop.forget();
+    let mut daemon = scene.archive.start(&[]);
+    until("it is not polled", || (!scene.maildrop.heard().is_empty()).then_some(()));
+    daemon.stop();
+}
+
+#[test]
+fn the_alarm_is_raised_while_a_poll_hangs_and_after_the_clock_was_set_back() {
+    for is_ahead in [false, true] {
+        let scene = Scene::keeping(Maildrop::new(mails(2)));
+        scene.fetch_well();
+        if is_ahead {
+            leave_it_ahead(&scene, false);
+        }
+        let text = std::fs::read_to_string(scene.archive.config_file()).unwrap();
+        std::fs::write(scene.archive.config_file(), format!("{text}[polling]\nalarm_after = \"1s\"\n")).unwrap();
+        scene.maildrop.misbehave(Fault::StallIn("PASS", 0));
+        let mut daemon = scene.archive.start(&[]);
+        until("there is no alarm", || daemon.log().contains("ALARM: no poll of the account").then_some(()));
+        daemon.stop();
+    }
 }
