@@ -156,6 +156,7 @@ impl<'v, 'a> Retrieval<'v, 'a> {
             listed.ordinal = *equal;
             *equal += 1;
             listing.name(number, listed.uidl.as_bytes());
+            self.visit.named(number);
         }
         self.visit.measure(number, listed, message.size_bytes());
         let sighting = Sighting { account: self.visit.id, listed: listed.clone() };

@@ -45,6 +45,8 @@ pub(super) struct Wanted {
     pub(super) sighting: Sighting,
     pub(super) archived: Archived,
     pub(super) reason: String,
+    /// That it is to go is on record, and no listing has shown it done.
+    pub(super) is_decided: bool,
 }
 
 /// Deletes what there is a receipt for, and says how many DELEs the server accepted. They count only once QUIT is
@@ -64,13 +66,15 @@ pub(super) async fn clear(session: &mut Session, door: &Door, wanted: Vec<Wanted
         }
     };
     let mut accepted = 0;
-    // A few at a time: proving reads every octet again, and the server must not think that nobody is there any more.
-    for some in wanted.chunks(AT_ONCE).take(SESSION_MOST / AT_ONCE) {
+    let mut rest = &wanted[..wanted.len().min(SESSION_MOST)];
+    while !rest.is_empty() {
+        let some = &rest[..rest.len().min(AT_ONCE)];
         if files::mutant(Mutant::DeleBeforeReceipt) {
             session.delete(&some.iter().map(|wanted| wanted.number).collect::<Vec<_>>()).await?;
         }
         let (deciding, some) = (door.holds.clone(), some.to_vec());
-        let numbers = blocking(move || decide(&deciding, some, covered)).await?;
+        let (numbers, done) = blocking(move || decide(&deciding, some, covered)).await?;
+        rest = &rest[done..];
         if numbers.is_empty() {
             continue;
         }
@@ -80,26 +84,36 @@ pub(super) async fn clear(session: &mut Session, door: &Door, wanted: Vec<Wanted
     Ok(accepted)
 }
 
+/// A few at a time, and not many octets: proving reads them all again, and the server must not think that nobody is there
+/// any more.
 const AT_ONCE: usize = 64;
+const AT_ONCE_BYTES: u64 = 64 << 20;
 /// A QUIT commits so many at most; the rest goes in the next session.
 pub(super) const SESSION_MOST: usize = 4096;
 
-fn decide(holds: &Holds, wanted: Vec<Wanted>, covered: Covered) -> Result<Vec<u32>, Error> {
-    let mut numbers = Vec::new();
-    let mut events = Vec::new();
-    for Wanted { number, sighting, archived, reason } in wanted {
+/// The numbers of those that may go, and how many were looked at: no more once they have come to [`AT_ONCE_BYTES`].
+fn decide(holds: &Holds, wanted: Vec<Wanted>, covered: Covered) -> Result<(Vec<u32>, usize), Error> {
+    let (mut numbers, mut events) = (Vec::new(), Vec::new());
+    let (mut done, mut bytes) = (0, 0);
+    for Wanted { number, sighting, archived, reason, is_decided } in wanted {
+        if bytes >= AT_ONCE_BYTES {
+            break;
+        }
+        done += 1;
         match Receipt::prove(holds, &sighting, &archived, covered) {
-            Ok(Some(_receipt)) => {
+            Ok(Some(receipt)) => {
                 numbers.push(number);
-                events.push(Event::Deleting(Deleting { message: archived.message, sighting, reason }));
+                bytes += receipt.durable.size_bytes();
+                let deleting = Deleting { message: archived.message, sighting, reason };
+                events.extend((!is_decided).then_some(Event::Deleting(deleting)));
             }
             Ok(None) => {}
             // Damage here is a reason to keep the server's copy, and not one to stop.
             Err(error) => telemetry::receipt_refused(&archived.message.id, &error),
         }
     }
-    if !files::mutant(Mutant::DeletingUncommitted) {
+    if !events.is_empty() && !files::mutant(Mutant::DeletingUncommitted) {
         holds.tell(events)?;
     }
-    Ok(numbers)
+    Ok((numbers, done))
 }

@@ -80,7 +80,7 @@ impl Door {
         let id = self.account(account).await?;
         let mut dialog = self.dialog(&id).await?;
         let mut manner = self.manner(&dialog);
-        let mut retried = None;
+        let (mut retried, mut before) = (None, None);
         loop {
             let visited = self.session(account, id, progress, &stop, manner).await?;
             // A last session that only finds out that there is no more counts for nothing.
@@ -100,11 +100,11 @@ impl Door {
                 Next::OneAtATime(trouble) => (retried, manner.one_at_a_time) = (Some(trouble), true),
                 Next::DoubtAll if manner.doubt == Doubt::All => break,
                 Next::DoubtAll => manner.doubt = Doubt::All,
-                // Where nothing came, another session would bring no more.
                 Next::More if fetched.error.is_some() => break,
-                Next::More if visited.counts.moved_nothing() => break,
-                Next::More => {}
+                Next::More if visited.behind <= manner.behind && !goes_on(before.as_ref(), &visited.counts) => break,
+                Next::More => manner.behind = visited.behind,
             }
+            before = Some(visited.counts);
             if *stop.borrow() || visited.pause > LONGEST_PAUSE {
                 break;
             }
@@ -139,9 +139,10 @@ impl Door {
     fn manner(&self, dialog: &Dialog) -> Manner {
         let now = self.holds.clock.now();
         Manner {
-            one_at_a_time: dialog.one_at_a_time_until > now,
-            headers: dialog.headers_differ_until <= now,
+            one_at_a_time: lasts(dialog.one_at_a_time_until, ONE_AT_A_TIME_FOR, now),
+            headers: !lasts(dialog.headers_differ_until, HEADERS_DIFFER_FOR, now),
             doubt: Doubt::Some,
+            behind: 0,
         }
     }
 
@@ -185,6 +186,20 @@ impl Door {
     }
 }
 
+/// Whether another session would bring more: this one brought mail, or the server shows what the one before it did. What
+/// this one was told may not be so, a server that keeps what it says it deletes would be asked for ever.
+fn goes_on(before: Option<&SessionCounts>, now: &SessionCounts) -> bool {
+    let Some(before) = before else { return !now.moved_nothing() };
+    let shows_deletions = now.listed < before.listed;
+    let shows_duplicates = now.known > before.known + before.kept;
+    now.kept > 0 || shows_deletions || shows_duplicates
+}
+
+/// Whether it is not yet `until`. Further away than it is at most, it was noted by a clock that was set back since.
+fn lasts(until: Timestamp, at_most: Duration, now: Timestamp) -> bool {
+    now < until && until <= now.after(at_most)
+}
+
 /// The id of the account with this name, made if there is none.
 pub(super) fn introduce(
     holds: &Holds,
@@ -199,4 +214,37 @@ pub(super) fn introduce(
         holds.tell(vec![Event::AccountAdded(AccountAdded { account, name, host, user })])?;
     }
     Ok(account)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    #[test]
+    fn a_time_that_is_too_far_away_is_over() {
+        let day = Duration::from_secs(24 * 3600);
+        let lasts = |wait| lasts(NOW.after(wait), day, NOW);
+        assert!(!lasts(Duration::ZERO) && lasts(day / 2) && lasts(day) && !lasts(day * 2));
+    }
+
+    #[test]
+    fn a_poll_goes_on_while_the_server_shows_that_something_happened() {
+        let counts = |listed, known, kept, duplicates, deleted| SessionCounts {
+            listed,
+            known,
+            kept,
+            duplicates,
+            deleted,
+            ..SessionCounts::default()
+        };
+        let first = counts(100, 0, 20, 10, 20);
+        assert!(goes_on(None, &first) && !goes_on(None, &counts(100, 0, 0, 0, 0)));
+        // Nothing went, and what was met again is new again.
+        assert!(!goes_on(Some(&first), &counts(100, 20, 0, 10, 20)));
+        for next in [counts(100, 20, 1, 0, 0), counts(80, 0, 0, 10, 0), counts(100, 30, 0, 10, 0)] {
+            assert!(goes_on(Some(&first), &next), "{next:?}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub(super) struct Met {
     pub(super) archived: Arc<Archived>,
     pub(super) listed_bytes: Option<u64>,
     pub(super) fate_at: Timestamp,
+    /// It was decided that the server is to delete it.
+    pub(super) is_deleting: bool,
 }
 
 /// What became of a line before that led to nothing in the archive.
@@ -68,10 +70,10 @@ impl<'l> Lines<'l> {
     /// Takes in a row of the ledger, the first of a message first; gives it back where no line is listed for it.
     pub(super) fn take(&mut self, row: Known) -> Option<Known> {
         let Some(at) = self.find(&row.listed) else { return Some(row) };
-        let Known { listed: Listed { listed_bytes, .. }, fate, fate_at, attempts, archived, .. } = row;
+        let Known { listed: Listed { listed_bytes, .. }, fate, fate_at, attempts, archived, deleting } = row;
         match archived {
             Some(archived) if self.met[at].is_none() && self.has_size(at, listed_bytes) => {
-                self.met[at] = Some(Met { archived, listed_bytes, fate_at });
+                self.met[at] = Some(Met { archived, listed_bytes, fate_at, is_deleting: deleting.is_some() });
             }
             archived => {
                 let earlier = self.earlier.entry(at).or_default();

@@ -13,6 +13,8 @@ pub(super) struct Manner {
     /// Header blocks may be compared.
     pub(super) headers: bool,
     pub(super) doubt: Doubt,
+    /// Messages up to this number that have no name came in an earlier session of the poll.
+    pub(super) behind: u32,
 }
 
 /// What the poll does after a session.
@@ -41,6 +43,8 @@ pub(super) struct Visited {
     pub(super) counts: SessionCounts,
     pub(super) error: Option<Error>,
     pub(super) next: Next,
+    /// [`Manner::behind`] for another session.
+    pub(super) behind: u32,
     /// What the server wants between two logins.
     pub(super) pause: Duration,
     /// TOP gave other header blocks than RETR.

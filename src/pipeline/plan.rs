@@ -45,6 +45,8 @@ pub(super) struct AlreadyKept {
     pub(super) since: Timestamp,
     /// The line has a size now as it had when the message came, and it is the same.
     pub(super) has_its_size: bool,
+    /// It was decided before that the server is to delete it.
+    pub(super) is_deleting: bool,
     /// Others in the listing have the same unique-id: which is which, only their headers tell.
     pub(super) has_twins: bool,
 }
@@ -103,11 +105,12 @@ impl<'a> Planning<'a> {
 
     fn known(&mut self, at: usize, listed: Listed, met: Met) {
         let (number, size_hint) = (self.listing[at].number, listed.listed_bytes);
-        let Met { archived, listed_bytes, fate_at } = met;
+        let Met { archived, listed_bytes, fate_at, is_deleting } = met;
         let since = if archived.by_header { archived.kept } else { fate_at };
         let listed = Listed { listed_bytes, ..listed };
         let has_its_size = size_hint.is_some() && size_hint == listed_bytes;
-        let kept = AlreadyKept { number, listed, archived, since, has_its_size, has_twins: self.lines.has_twins(at) };
+        let has_twins = self.lines.has_twins(at);
+        let kept = AlreadyKept { number, listed, archived, since, has_its_size, is_deleting, has_twins };
         if kept.archived.by_header && wants_deleted(self.account, &kept, self.now).is_some() {
             self.plan.unread.push((pop3::Retrieve { number, size_hint }, kept.listed));
         } else {
@@ -127,7 +130,7 @@ impl<'a> Planning<'a> {
             plan.missed.push(Missed { listed, fate: Fate::Oversize, reason });
             return;
         }
-        if earlier.tried.is_some_and(|tried| tried.at.after(back_off(tried)) > self.now) {
+        if earlier.tried.is_some_and(|tried| waits(tried, self.now)) {
             plan.still_missed.push(Fate::Deferred);
             return;
         }
@@ -152,6 +155,11 @@ impl Plan {
             }
         }
     }
+}
+
+/// Whether its next try is still to come. A last one in a time to come was noted by a clock that was set back since.
+fn waits(tried: Tried, now: Timestamp) -> bool {
+    tried.at <= now && now < tried.at.after(back_off(tried))
 }
 
 /// An hour, six hours, then once a day. What broke off is asked for twice more before it has to wait.
@@ -287,6 +295,12 @@ mod tests {
         let ledger = [known("a", Fate::Interrupted, 2)];
         assert_eq!(fetched(&plan(&[("a", 9), ("b", 9), ("c", 9)], &ledger)), [2, 3, 1]);
         assert_eq!(fetched(&plan(&[("a", 9), ("b", 9)], &[known("a", Fate::Interrupted, 3)])), [2]);
+    }
+
+    #[test]
+    fn what_failed_in_a_time_to_come_is_asked_for_now() {
+        let ahead = Known { fate_at: NOW.after(Duration::from_secs(9_000_000)), ..known("a", Fate::Failed, 3) };
+        assert_eq!(fetched(&plan(&[("a", 9)], &[ahead])), [1]);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use tokio::sync::watch;
 
 use super::Error;
 
-/// How long a server may still take with what it was asked, once the program is to end.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// How long a server may still take with what it was asked, once the program is to end. A second less than the daemon gives
+/// a session, whose record has to be written behind it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Resolves when the program was told to end and the server had its time since.
 pub(super) async fn overdue(mut stop: watch::Receiver<bool>) {

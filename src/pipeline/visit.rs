@@ -57,6 +57,8 @@ pub(super) struct Visit<'a> {
     different: HashMap<u32, BlobId>,
     /// Messages fetched again because nothing else tells whether they are still what the archive holds.
     again: HashMap<u32, BlobId>,
+    /// The last message that came without a name.
+    named_upto: u32,
     /// How many of them had the same octets after all, and how many not.
     false_alarms: usize,
     true_alarms: usize,
@@ -87,6 +89,7 @@ impl<'a> Visit<'a> {
             odd_sizes: HashSet::new(),
             different: HashMap::new(),
             again: HashMap::new(),
+            named_upto: 0,
             false_alarms: 0,
             true_alarms: 0,
         }
@@ -110,7 +113,10 @@ impl<'a> Visit<'a> {
             Next::Nothing if self.true_alarms > 0 && error.is_none() => Next::DoubtAll,
             next => next,
         };
-        (Visited { counts, error, next, pause: self.pause, headers_differ }, session)
+        // What was deleted before them moves the others up.
+        let deleted = u32::try_from(counts.deleted).unwrap_or(u32::MAX);
+        let behind = self.named_upto.max(self.manner.behind).saturating_sub(deleted);
+        (Visited { counts, error, next, behind, pause: self.pause, headers_differ }, session)
     }
 
     async fn converse(&mut self) -> Result<(), Error> {
@@ -186,7 +192,7 @@ impl<'a> Visit<'a> {
         self.doubt(&mut plan, judged_at);
         plan.fetch.append(&mut plan.unread);
         self.record.counts.listed = listing.messages.len() as u64;
-        self.record.counts.known = plan.known.len() as u64;
+        self.record.counts.known = plan.known.len() as u64 + self.pass_over(&mut plan.fetch);
         self.record.counts.duplicates = recognised;
         self.record.deferred = plan.deferred;
         plan.still_missed.iter().for_each(|fate| self.record.count(*fate));
@@ -289,6 +295,18 @@ impl<'a> Visit<'a> {
         .await
     }
 
+    /// Leaves out what has no name and came in an earlier session of this poll. How many those are.
+    fn pass_over(&self, fetch: &mut Vec<(pop3::Retrieve, Listed)>) -> u64 {
+        let before = fetch.len();
+        fetch.retain(|(retrieve, listed)| retrieve.number > self.manner.behind || !listed.uidl.as_bytes().is_empty());
+        (before - fetch.len()) as u64
+    }
+
+    /// A message without a name came, and has one.
+    pub(super) fn named(&mut self, number: u32) {
+        self.named_upto = self.named_upto.max(number);
+    }
+
     /// As much as one session takes; the rest waits for the next.
     fn portion(&mut self, mut fetch: Vec<(pop3::Retrieve, Listed)>) -> Vec<(pop3::Retrieve, Listed)> {
         let mut bytes = 0_u64;
@@ -351,7 +369,8 @@ impl<'a> Visit<'a> {
             .filter_map(|kept| {
                 let reason = wants_deleted(self.account, &kept, now)?;
                 let sighting = Sighting { account: self.id, listed: kept.listed };
-                Some(Wanted { number: kept.number, sighting, archived: *kept.archived, reason })
+                let is_decided = kept.is_deleting;
+                Some(Wanted { number: kept.number, sighting, archived: *kept.archived, reason, is_decided })
             })
             .collect();
         if wanted.len() > clear::SESSION_MOST && self.next == Next::Nothing {

@@ -37,6 +37,10 @@ impl Durable {
     pub const fn location(&self) -> Location {
         self.0.location
     }
+
+    pub const fn size_bytes(&self) -> u64 {
+        self.0.size_bytes
+    }
 }
 
 /// Appends to the open pack. There is one in the process that owns the archive.
