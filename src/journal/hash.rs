@@ -23,7 +23,7 @@ impl Hash {
         Self::over(&[])
     }
 
-    pub(super) fn leaf(leaf: &[u8]) -> Self {
+    pub fn leaf(leaf: &[u8]) -> Self {
         Self::over(&[&[0], leaf])
     }
 

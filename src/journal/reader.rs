@@ -5,7 +5,7 @@ use super::checkpoint::CHECKPOINT;
 use super::key::VerifierKey;
 use super::tile::{TILE, TILE_WIDTH};
 use super::tree::Tree;
-use super::{Checkpoint, Error};
+use super::{Checkpoint, Error, Hash};
 
 /// For everybody: beside the owner, or over a copy. Shows the tree of the checkpoint that was there when it was opened.
 #[derive(Debug)]
@@ -80,6 +80,27 @@ impl LogReader {
             }
         }
         Ok(())
+    }
+
+    /// How many bundles hold the leaves.
+    pub fn bundles(&self) -> u64 {
+        self.checkpoint.size().div_ceil(TILE_WIDTH as u64)
+    }
+
+    /// Whether a bundle holds as many leaves as one can: all do, but for the last.
+    pub fn is_full(&self, bundle: u64) -> bool {
+        bundle < self.checkpoint.size() / TILE_WIDTH as u64
+    }
+
+    /// The leaves of a bundle, each followed up to the signed root, and the index of the first. One damaged tile under the
+    /// right edge is not in the way.
+    pub fn bundle(&self, number: u64) -> Result<(u64, Vec<Vec<u8>>), Error> {
+        Ok((number * TILE_WIDTH as u64, self.tree()?.bundle_below(number)?))
+    }
+
+    /// What the leaves of a bundle must hash to, whether it can be read or not; and the index of the first.
+    pub fn leaf_hashes(&self, number: u64) -> Result<(u64, Vec<Hash>), Error> {
+        Ok((number * TILE_WIDTH as u64, self.tree()?.tile(0, number)?.to_vec()))
     }
 
     /// Whether the log goes on from an `earlier` checkpoint: it has at least as many leaves, and the first of them are the

@@ -56,6 +56,20 @@ impl Tree {
         Ok(entries)
     }
 
+    /// The same; of a full bundle also where its own tile is damaged: the tile above tells whether it is the one.
+    pub(super) fn bundle_below(&self, number: u64) -> Result<Vec<Vec<u8>>, Error> {
+        let damage = match self.bundle(number) {
+            Err(damage @ Error::Damaged { .. }) => damage,
+            read => return read,
+        };
+        let bundle = Tile { kind: Kind::Entries, number, width: TILE_WIDTH };
+        let Ok(entries) = bundle.entries(&self.journal) else { return Err(damage) };
+        let hashes: Vec<Hash> = entries.iter().map(|entry| Hash::leaf(entry)).collect();
+        let (above, at) = split(number);
+        let is_the_one = self.tile(1, above).is_ok_and(|tile| tile.get(at) == Some(&Hash::top(&hashes)));
+        if is_the_one { Ok(entries) } else { Err(damage) }
+    }
+
     pub(super) fn leaf(&self, index: u64) -> Result<Vec<u8>, Error> {
         let size = self.edge.size();
         let no_entry = || Error::NoEntry { index, size };
@@ -112,7 +126,7 @@ impl Tree {
     }
 
     /// The hashes of a tile, followed up to the root.
-    fn tile(&self, level: u32, number: u64) -> Result<Arc<[Hash]>, Error> {
+    pub(super) fn tile(&self, level: u32, number: u64) -> Result<Arc<[Hash]>, Error> {
         let full = Tile { kind: Kind::Hashes(level), number, width: TILE_WIDTH };
         if Tile::of(full.kind, number, self.edge.size()) != Some(full) {
             return Ok(self.edge.level(level).into());

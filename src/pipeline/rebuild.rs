@@ -6,7 +6,7 @@ use super::Error;
 use super::holds::{location, place};
 use super::progress::Progress;
 use crate::catalog::{Committed, Half, PackRow, Place, Rebuilding, Rebuilt, Told};
-use crate::journal::{self, Commitment, LogReader};
+use crate::journal::{self, Commitment, Hash, LogReader};
 use crate::mail::{AccountId, BlobId, Event, Occurrence};
 use crate::store::{self, Extent, PackFiles, Reader, RecordKind};
 
@@ -24,6 +24,9 @@ pub struct Rebuild {
 
 /// Facts that are written in one transaction.
 const AT_ONCE: usize = 2048;
+
+/// Its octets, unless it is lost.
+type Leaf = Option<Vec<u8>>;
 
 /// An archive's ground, and the catalog that is made of it.
 struct Work<'a> {
@@ -157,29 +160,59 @@ impl Work<'_> {
         let size = log.checkpoint().size();
         self.progress.want(size);
         let mut waiting = Vec::with_capacity(AT_ONCE);
-        let upto = self.upto;
-        let replayed = log.leaves(0, |index, leaf| {
-            if index >= upto {
-                return Err(Replay::Done);
-            }
-            match self.entry(index, leaf)? {
-                Ok(rebuilt) => waiting.push(rebuilt),
-                Err(problem) => {
-                    self.damage(format!("journal entry {index}"), problem);
-                    let told = journal::told_by_leaf(leaf);
-                    waiting.extend(told.map(|occurrence| Rebuilt { index, occurrence, record: None }));
+        for number in 0..log.bundles() {
+            let (first, leaves) = self.leaves(&log, number)?;
+            for (index, leaf) in (first..self.upto).zip(leaves) {
+                waiting.extend(self.rebuilt(index, leaf.as_deref())?);
+                if waiting.len() == AT_ONCE {
+                    self.apply(&mut waiting)?;
                 }
             }
-            if waiting.len() == AT_ONCE {
-                self.apply(&mut waiting)?;
-            }
-            Ok(())
-        });
-        if let Err(Replay::Failed(error)) = replayed {
-            return Err(error);
         }
         self.apply(&mut waiting)?;
         Ok(self.catalog.signed(size, log.checkpoint().text())?)
+    }
+
+    /// The leaves of a bundle, and the index of the first. Where a full bundle is damaged they are made anew: each follows
+    /// from its private record, and is the one that has the hash in the tree. Without a partial one, which is
+    /// the last, the journal cannot be gone on with, whatever is in the catalog.
+    fn leaves(&mut self, log: &LogReader, number: u64) -> Result<(u64, Vec<Leaf>), Error> {
+        match log.bundle(number) {
+            Ok((first, leaves)) => Ok((first, leaves.into_iter().map(Some).collect())),
+            Err(error @ journal::Error::Damaged { .. }) if log.is_full(number) => {
+                self.damage("journal", error);
+                let (first, hashes) = log.leaf_hashes(number)?;
+                Ok((first, self.recall(&hashes)?))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn recall(&self, hashes: &[Hash]) -> Result<Vec<Leaf>, Error> {
+        let mut leaves = vec![None; hashes.len()];
+        for place in self.catalog.unclaimed()? {
+            let Ok(octets) = self.reader.open(location(place)).and_then(store::Blob::octets) else { continue };
+            let Ok((occurrence, commitment)) = journal::read_record(&octets) else { continue };
+            let leaf = journal::leaf(&occurrence, &commitment);
+            let hash = Hash::leaf(&leaf);
+            if let Some(at) = hashes.iter().position(|wanted| *wanted == hash) {
+                leaves[at] = Some(leaf);
+            }
+        }
+        Ok(leaves)
+    }
+
+    /// What an entry becomes; where something is wrong with it, that is told, and it is nothing, or what the leaf alone says.
+    fn rebuilt(&mut self, index: u64, leaf: Option<&[u8]>) -> Result<Option<Rebuilt>, Error> {
+        let read = leaf.map_or_else(|| Ok(Err("its leaf is lost".to_owned())), |leaf| self.entry(index, leaf))?;
+        Ok(match read {
+            Ok(rebuilt) => Some(rebuilt),
+            Err(problem) => {
+                self.damage(format!("journal entry {index}"), problem);
+                let told = leaf.and_then(journal::told_by_leaf);
+                told.map(|occurrence| Rebuilt { index, occurrence, record: None })
+            }
+        })
     }
 
     /// An entry with its private record read; or, what is wrong with it.
@@ -247,16 +280,4 @@ fn place_before(event: &Event) -> Option<(BlobId, Place)> {
 
 const fn pack_row(number: u64, (committed_bytes, records): (u64, u32), sealed_bytes: Option<u64>) -> PackRow {
     PackRow { number, committed_bytes, records, sealed_bytes, checked: None }
-}
-
-/// Why a replay ended before the end of the journal.
-enum Replay {
-    Done,
-    Failed(Error),
-}
-
-impl<E: Into<Error>> From<E> for Replay {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }

@@ -206,3 +206,29 @@ fn a_damaged_trailer_costs_no_message() {
     archive.run(&["verify"]).assert_said(1, "damage: pack 1: ");
     assert!(fs::read(&file).unwrap() == octets, "it was touched");
 }
+
+/// A leaf follows from its private record, and the tree knows it by its hash.
+#[test]
+fn a_damaged_bundle_or_tile_of_the_journal_costs_nothing() {
+    let archive = Archive::with_clamd("unix:/nonexistent/clamd.sock");
+    let folder = archive.path("mail");
+    fs::create_dir(&folder).unwrap();
+    (0..300).for_each(|n| fs::write(folder.join(format!("{n:03}.eml")), mail(&format!("{n}"), "body")).unwrap());
+    assert_eq!(archive.run(&["import", "--wait", "0s", folder.to_str().unwrap()]).code, 75);
+    for (file, damage) in [("entries/000", 1), ("0/000", 0)] {
+        let path = archive.data_dir().join("journal/tile").join(file);
+        let octets = fs::read(&path).unwrap();
+        let mut rotten = octets.clone();
+        rotten[4000] ^= 4;
+        fs::write(&path, &rotten).unwrap();
+        lose_the_books(&archive);
+        let ended = archive.run(&["--json", "rebuild"]);
+        assert_eq!(ended.code, damage, "{file}: {ended}");
+        let outcome = ended.json();
+        assert_eq!(outcome["damage"].as_array().unwrap().len(), usize::try_from(damage).unwrap(), "{outcome}");
+        assert_eq!((&outcome["messages"], &outcome["adopted"]), (&300.into(), &0.into()), "{outcome}");
+        archive.run(&["verify"]).assert_said(1, &format!("damage: journal/tile/{file}: "));
+        fs::write(&path, &octets).unwrap();
+        archive.assert_sound();
+    }
+}
