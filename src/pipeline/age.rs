@@ -2,7 +2,7 @@
 //!
 //! A clock that was set forward makes all mail old at once, and so does one that was behind and is right again. From within
 //! both look like a time from which nothing is on record. Such a time counts for nothing until there was a day to notice it
-//! and to set the clock back, and for a day from then on: mail is as old as somebody saw it become.
+//! and to set the clock back, and for a day, or a quarter of the wait, from then on: mail is as old as somebody saw it become.
 
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ struct Walk {
     now: Timestamp,
     at: Timestamp,
     left: i64,
+    /// A time from which nothing is on record counts for so long at most: who polls each week must not wait for years.
+    most: i64,
     /// The earliest beginning of a session on the way: what one kept is younger than what was kept before it, whatever
     /// the clock said.
     earliest: Timestamp,
@@ -38,8 +40,9 @@ struct Walk {
 
 impl Walk {
     fn from(now: Timestamp, wait: Duration) -> Self {
-        let left = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        Self { now, at: now, left, earliest: Timestamp::from_millis(i64::MAX), old: None }
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let (left, most) = (millis(wait), millis(Gap::LENGTH.max(wait / 4)));
+        Self { now, at: now, left, most, earliest: Timestamp::from_millis(i64::MAX), old: None }
     }
 
     /// Whether to go on.
@@ -56,7 +59,7 @@ impl Walk {
         let seen = match passed {
             few if few <= day => few,
             _ if self.at.after(Gap::LENGTH) > self.now => 0,
-            _ => day,
+            long => long.min(self.most),
         };
         if self.old.is_none() && seen >= self.left {
             let moment = if seen == passed { self.at.as_millis().saturating_sub(self.left) } else { to.as_millis() };
@@ -103,6 +106,12 @@ mod tests {
         assert!(!is_old(-9_000, &[-9_000], 1));
         assert!(!is_old(-9_000, &[-9_000, -20, -10], 21) && is_old(-9_000, &[-9_000, -20, -10], 20));
         assert!(!is_old(-9_000, &[-9_000, -40, -20], 65) && is_old(-9_000, &[-9_000, -40, -20], 64));
+    }
+
+    #[test]
+    fn weekly_polls_make_mail_old_a_week_late() {
+        let weekly = [-1_008, -840, -672, -504, -336, -168];
+        assert!(is_old(-1_008, &weekly, 720) && !is_old(-840, &weekly, 720));
     }
 
     #[test]
