@@ -5,6 +5,9 @@ use crate::mail::views::containers::inflate;
 /// Pieces taken out of one wrapper.
 const MOST: usize = 200;
 
+/// What was taken out of a wrapper, and whether there is more.
+type Unwrapped = (Vec<Vec<u8>>, bool);
+
 fn u32_le(octets: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_le_bytes(octets.get(at..at.checked_add(4)?)?.try_into().ok()?)).ok()
 }
@@ -20,36 +23,47 @@ fn piece(octets: &[u8], at: usize, length: usize) -> &[u8] {
 }
 
 /// The attachments in a `winmail.dat` ([MS-OXTNEF], section 2.1.3).
-pub(super) fn tnef(octets: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn tnef(octets: &[u8]) -> Unwrapped {
     const SIGNATURE: &[u8] = &[0x78, 0x9f, 0x3e, 0x22];
     const ATTACH_DATA: usize = 0x0006_800f;
     const ATTACHMENT: usize = 0x0006_9005;
     const BODY: usize = 0x0002_800c;
     let mut found = Vec::new();
     if !octets.starts_with(SIGNATURE) {
-        return found;
+        return (found, false);
     }
     let mut at = 6;
     while let (Some(id), Some(length)) = (u32_le(octets, at + 1), u32_le(octets, at + 5)) {
-        if [ATTACH_DATA, ATTACHMENT, BODY].contains(&id) && length > 0 && found.len() < MOST {
+        if [ATTACH_DATA, ATTACHMENT, BODY].contains(&id) && length > 0 {
+            if found.len() == MOST {
+                return (found, true);
+            }
             found.push(piece(octets, at + 9, length).to_vec());
         }
         let Some(next) = (at + 9 + 2).checked_add(length) else { break };
         at = next;
     }
-    found
+    (found, false)
 }
 
 /// The forks in AppleSingle and AppleDouble files (RFC 1740, appendix A).
-pub(super) fn apple_single(octets: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn apple_single(octets: &[u8]) -> Unwrapped {
+    const ENTRIES: usize = 16;
     let is_apple = octets.starts_with(&[0, 5, 0x16, 0]) || octets.starts_with(&[0, 5, 0x16, 7]);
     let entries = if is_apple { octets.get(24..26) } else { None };
-    let count = entries.map_or(0, |count| usize::from(u16::from_be_bytes([count[0], count[1]])).min(16));
+    let count = entries.map_or(0, |count| usize::from(u16::from_be_bytes([count[0], count[1]])));
     let entry = |at: usize| {
         let (id, offset, length) = (u32_be(octets, at)?, u32_be(octets, at + 4)?, u32_be(octets, at + 8)?);
-        (id <= 2).then(|| piece(octets, offset, length).to_vec())
+        Some(piece(octets, offset, length)).filter(|fork| id <= 2 && !fork.is_empty())
     };
-    (0..count).filter_map(|number| entry(26 + 12 * number)).filter(|fork| !fork.is_empty()).collect()
+    // Entries can lie over each other.
+    let (mut found, mut left) = (Vec::new(), octets.len());
+    for fork in (0..count.min(ENTRIES)).filter_map(|number| entry(26 + 12 * number)) {
+        let Some(rest) = left.checked_sub(fork.len()) else { return (found, true) };
+        left = rest;
+        found.push(fork.to_vec());
+    }
+    (found, count > ENTRIES)
 }
 
 /// What an OLE 1.0 object embeds ([MS-OLEDS], section 2.2.5), and the file in a "Package".
@@ -81,21 +95,29 @@ fn package(native: &[u8]) -> Option<&[u8]> {
 }
 
 /// All members of a gzip file but the first (RFC 1952, section 2.2), each from its header on.
-pub(super) fn gzip_members(octets: &[u8]) -> Vec<Vec<u8>> {
-    const MOST_BYTES: u64 = 64 << 20;
-    let (mut found, mut at, mut left) = (Vec::new(), 0, MOST_BYTES);
+pub(super) fn gzip_members(octets: &[u8]) -> Unwrapped {
+    const MEMBERS: usize = 4;
+    // What becomes longer is made to.
+    let most = (octets.len() as u64).saturating_mul(250).saturating_add(32 << 20).min(256 << 20);
+    let (mut found, mut at, mut left) = (Vec::new(), 0, most);
     while let Some(data) = gzip_header(&octets[at..]) {
         if at > 0 {
+            if found.len() == MEMBERS {
+                return (found, true);
+            }
             found.push(octets[at..].to_vec());
         }
         let member = inflate::length(&octets[at + data..], left);
         left -= member.octets;
         at += data + member.read + 8;
-        if member.is_cut || member.read == 0 || at >= octets.len() || found.len() >= 4 {
+        if member.is_cut {
+            return (found, true);
+        }
+        if member.read == 0 || at >= octets.len() {
             break;
         }
     }
-    found
+    (found, false)
 }
 
 /// How long a member's header is.
@@ -133,15 +155,22 @@ mod tests {
         let whole =
             [&[0x78, 0x9f, 0x3e, 0x22, 1, 0][..], &attribute(0x8010, b"name"), &attribute(0x0006_800f, b"file")]
                 .concat();
-        assert_eq!(tnef(&whole), [b"file"]);
-        assert_eq!(tnef(&whole[..whole.len() - 4]), [b"fi"]);
+        assert_eq!(tnef(&whole).0, [b"file"]);
+        assert_eq!(tnef(&whole[..whole.len() - 4]), (vec![b"fi".to_vec()], false));
+        let many = attribute(0x0006_800f, b"file").repeat(MOST + 1);
+        assert_eq!(tnef(&[&whole[..6], &many[..many.len() - 15]].concat()), (vec![b"file".to_vec(); MOST], false));
+        assert_eq!(tnef(&[&whole[..6], &many[..]].concat()), (vec![b"file".to_vec(); MOST], true));
     }
 
     #[test]
     fn the_data_fork_is_found() {
         let header =
             [&[0, 5, 0x16, 0, 0, 2, 0, 0][..], &[0; 16], &[0, 1], &[0, 0, 0, 1, 0, 0, 0, 38, 0, 0, 0, 4]].concat();
-        assert_eq!(apple_single(&[&header[..], b"file"].concat()), [b"file"]);
+        assert_eq!(apple_single(&[&header[..], b"file"].concat()), (vec![b"file".to_vec()], false));
+        let entry = [&[0, 0, 0, 1][..], &[0; 4], &[0, 0, 0, 60]].concat();
+        let all_over_each_other = [&header[..24], &[0, 3], &entry.repeat(3)].concat();
+        let (found, is_cut) = apple_single(&all_over_each_other);
+        assert_eq!((found.len(), is_cut), (1, true));
     }
 
     #[test]
@@ -151,8 +180,9 @@ mod tests {
             let block = [&[1], &length.to_le_bytes()[..], &(!length).to_le_bytes(), text].concat();
             [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &block, &[0; 8]].concat()
         };
-        assert_eq!(gzip_members(&[stored(b"one"), stored(b"two")].concat()), [stored(b"two")]);
-        assert!(gzip_members(&stored(b"one")).is_empty());
+        assert_eq!(gzip_members(&[stored(b"one"), stored(b"two")].concat()), (vec![stored(b"two")], false));
+        assert_eq!(gzip_members(&stored(b"one")), (Vec::new(), false));
+        assert!(!gzip_members(&stored(b"x").repeat(5)).1 && gzip_members(&stored(b"x").repeat(6)).1);
     }
 
     proptest! {
