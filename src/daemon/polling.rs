@@ -31,6 +31,9 @@ pub(super) enum Asked {
     ByHand,
 }
 
+/// Longer than the daemon waits for anybody when it ends.
+const TOO_LATE: Duration = Duration::from_secs(4);
+
 /// What became of the wish to poll an account.
 pub(super) enum Polled {
     Fetched(Box<Fetched>),
@@ -50,12 +53,18 @@ impl Polls {
         mut stop: watch::Receiver<bool>,
     ) -> Result<Polled, pipeline::Error> {
         let mut waiting_for = stop.clone();
-        let (_leave, turn) = tokio::select! {
+        let (leave, turn) = tokio::select! {
             biased;
-            // Who asked by hand is not told that it failed: dropped with the program, the request is the command's own again.
             _ = waiting_for.wait_for(|stop| *stop), if asked == Asked::BySchedule => return Ok(Polled::Unwanted),
             both = async { (self.roster.leave(&account.host).await, self.roster.turn(account).await) } => both,
         };
+        if *stop.borrow() {
+            // A session that would have to be broken off is not begun. Who asked by hand is not told that it failed: dropped
+            // with the program, the request is the command's own again.
+            drop((leave, turn));
+            tokio::time::sleep(TOO_LATE).await;
+            return Ok(Polled::Unwanted);
+        }
         let account = &turn.account;
         let known = self.door.holds.catalog.account(&account.name)?;
         if asked == Asked::BySchedule && known.is_some_and(|known| known.removed.is_some()) {

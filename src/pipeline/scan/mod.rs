@@ -76,6 +76,8 @@ impl Scanning {
             blocking(move || Ok(catalog.retry_stuck(Stage::Scan, now)?)).await?;
         }
         if !is_known {
+            // What is still being looked at was begun with other signatures: it is begun anew.
+            self.slow = Slow::default();
             if self.desk.is_preferred(&who) {
                 Again::begin(&self.holds, &standing).await?;
             }
