@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::alarm::Alarm;
 use super::owner::Owner;
 use super::roster::Roster;
+use super::run::SHUTDOWN;
 use super::schedule::{self, LONGEST_AFTER_FAILURE, Trouble, left};
 use crate::catalog;
 use crate::config::{Account, Config};
@@ -32,7 +33,7 @@ pub(super) enum Asked {
 }
 
 /// Longer than the daemon waits for anybody when it ends.
-const TOO_LATE: Duration = Duration::from_secs(4);
+const TOO_LATE: Duration = SHUTDOWN.saturating_add(Duration::from_secs(1));
 
 /// What became of the wish to poll an account.
 pub(super) enum Polled {
@@ -62,7 +63,9 @@ impl Polls {
             // A session that would have to be broken off is not begun. Who asked by hand is not told that it failed: dropped
             // with the program, the request is the command's own again.
             drop((leave, turn));
-            tokio::time::sleep(TOO_LATE).await;
+            if asked == Asked::ByHand {
+                tokio::time::sleep(TOO_LATE).await;
+            }
             return Ok(Polled::Unwanted);
         }
         let account = &turn.account;

@@ -20,7 +20,7 @@ const LOOK_AT_FILE: Duration = Duration::from_secs(2);
 /// What is given sessions and requests to end, and the stages behind them; a session still open then is dropped without
 /// QUIT, which deletes nothing. A stop may come upon a change of the configuration: three of these fit into the promised
 /// ten seconds.
-const SHUTDOWN: Duration = Duration::from_secs(3);
+pub(super) const SHUTDOWN: Duration = Duration::from_secs(3);
 
 /// Polls the accounts until SIGTERM or SIGINT. SIGHUP, and a change of the file, read the configuration again.
 pub async fn run(loaded: Loaded, load: LoadOptions, options: &Options, clock: Clock) -> anyhow::Result<()> {

@@ -1,4 +1,5 @@
-//! The line drops at every octet of a session with fifty messages. `CUT_ALL=1` cuts at each of them, else some are taken.
+//! The line drops at every octet of a session with fifty messages. `CUT_ALL=1` cuts at each of them, which takes long
+//! (`--profile all`); else some are taken.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
