@@ -17,7 +17,7 @@ pub use quarantine::{
     AskedShown, Decided, ExportShown, Exported, FoundIn, ItemShown, ItemTold, Outcome, ReadingShown, ReleaseShown,
     Sealed, Standing, Wish,
 };
-pub use search::{Hit, Matching, Order, Results, Search, Skipped};
+pub use search::{Count, Explanation, Facets, Hit, Matching, Order, Piece, Results, Search, Skipped};
 pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, Stub, ViewShown};
 pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, ScannerStatus, StageStatus, Stages, Status};
 pub use verify::{Checked, Damage, Depth, LeftOver, Pace, Report};
@@ -26,12 +26,12 @@ pub use verify::{Checked, Damage, Depth, LeftOver, Pace, Report};
 pub use crate::catalog::MessageRow as Message;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::catalog::{Catalog, Committed, Destroyed, Told};
 use crate::journal::Entry;
 use crate::mail::{BlobIdPrefix, Clock, Event, Occurrence, ParseIdError};
-use crate::store;
+use crate::{index, store};
 
 /// An archive opened for reading, beside its owner or alone.
 #[derive(Debug)]
@@ -40,6 +40,9 @@ pub struct Archive {
     catalog: Arc<Catalog>,
     reader: Arc<store::Reader>,
     clock: Clock,
+    /// Opened with the first search.
+    index: OnceLock<index::Reader>,
+    recent: search::Recent,
 }
 
 impl Archive {
@@ -47,12 +50,19 @@ impl Archive {
     pub fn open(folder: &Path, clock: Clock) -> Result<Self, Error> {
         let catalog = Catalog::beside(folder)?.ok_or_else(|| Error::NoArchive(folder.to_owned()))?;
         let reader = store::Reader::new(&folder.join("packs"));
-        Ok(Self { folder: folder.to_owned(), catalog: Arc::new(catalog), reader: Arc::new(reader), clock })
+        Ok(Self::of(folder, Arc::new(catalog), Arc::new(reader), clock))
     }
 
     /// The archive of a process that has it open already.
     pub fn of(folder: &Path, catalog: Arc<Catalog>, reader: Arc<store::Reader>, clock: Clock) -> Self {
-        Self { folder: folder.to_owned(), catalog, reader, clock }
+        Self {
+            folder: folder.to_owned(),
+            catalog,
+            reader,
+            clock,
+            index: OnceLock::new(),
+            recent: search::Recent::default(),
+        }
     }
 
     /// The message whose id begins with what a person typed.

@@ -31,7 +31,7 @@ fn of(crc: u32, kind: u8, octets: &[u8]) -> u32 {
 }
 
 /// Tables whose rows carry a fingerprint, with the columns it is made of. The triggers of the schema say the same.
-const MARKED: [(&str, &str); 19] = [
+const MARKED: [(&str, &str); 21] = [
     (
         "account",
         "number, id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed, \
@@ -68,6 +68,8 @@ const MARKED: [(&str, &str); 19] = [
     ("dialog", "account, one_at_a_time_until, headers_differ_until"),
     ("rescan", "one, why, signature_set, began_ms, below, total, messages, parts, changed, infected"),
     ("purging", "pack, error"),
+    ("document", "message, part, content, state"),
+    ("extraction", "number, content, version, state, detail, text"),
 ];
 
 /// A row of `work` has none before it fails.

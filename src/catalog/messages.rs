@@ -189,13 +189,6 @@ impl Catalog {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// How many messages have attachments.
-    pub fn with_attachments_count(&self) -> Result<u64, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT count(*) FROM message WHERE attachments <> '[]'")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
-    }
-
     /// How many messages have been indexed.
     pub fn indexed_count(&self) -> Result<u64, Error> {
         let connection = self.connection();

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::message_number;
+use super::documents;
 use super::work::Stage;
 use super::{Catalog, Error};
 use crate::mail::event::Purged;
@@ -152,6 +153,7 @@ pub(super) fn purged(sql: &Connection, at: Timestamp, purged: &Purged, journal: 
         .execute(params![message, journal, at.as_millis(), purged.reason, purged.by])?;
     sql.prepare_cached("INSERT OR REPLACE INTO purging (pack) SELECT pack FROM message WHERE number = ?1")?
         .execute(params![message])?;
+    documents::forget(sql, message)?;
     sql.prepare_cached("DELETE FROM work WHERE message = ?1")?.execute(params![message])?;
     sql.prepare_cached("INSERT INTO work (stage, message, due_ms) VALUES ('index', ?1, 0)")?
         .execute(params![message])?;

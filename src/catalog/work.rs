@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::documents::{self, DocumentPart};
 use super::messages::{MessageRow, Summary};
 use super::{Catalog, Error};
 use crate::mail::Timestamp;
@@ -65,6 +66,8 @@ pub struct Indexed {
     pub is_collected: bool,
     /// Its octets are destroyed, and it was taken out.
     pub is_destroyed: bool,
+    /// Its parts with text that is read elsewhere.
+    pub documents: Vec<DocumentPart>,
 }
 
 impl Catalog {
@@ -147,7 +150,7 @@ impl Catalog {
     pub fn indexed(&self, messages: &[Indexed], now: Timestamp) -> Result<(), Error> {
         let mut connection = self.connection();
         let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for Indexed { number, summary, is_collected, is_destroyed } in messages {
+        for Indexed { number, summary, is_collected, is_destroyed, documents } in messages {
             if collected(&sql, *number)? != *is_collected || destroyed(&sql, *number)? != *is_destroyed {
                 continue;
             }
@@ -155,6 +158,7 @@ impl Catalog {
             if *is_destroyed {
                 continue;
             }
+            documents::note(&sql, *number, documents)?;
             let attachments =
                 serde_json::to_string(&summary.attachments).map_err(|error| Error::Unreadable(error.to_string()))?;
             sql.prepare_cached(

@@ -10,7 +10,7 @@ use super::outcome::{print, print_json};
 use super::screen::{Paint, messages, size, tame};
 use super::search::line;
 use super::{Code, Context};
-use crate::archive::{Archive, Order, Results, Search, Status};
+use crate::archive::{Archive, Results, Search, Status};
 use crate::daemon::Progress;
 use crate::daemon::demo::Sample;
 use crate::daemon::fetch::Outcome;
@@ -126,7 +126,7 @@ fn examples(archive: &Archive, paint: Paint) -> anyhow::Result<String> {
 }
 
 fn find(archive: &Archive, query: &str) -> anyhow::Result<Results> {
-    let search = Search { query: query.to_owned(), order: Order::Newest, offset: 0, limit: 2 };
+    let search = Search { query: query.to_owned(), limit: 2, ..Search::default() };
     Ok(archive.search(&search)?)
 }
 

@@ -19,6 +19,8 @@ pub enum Error {
     Busy { folder: PathBuf },
     #[error("the search index in {} could not be read or written: {source}", folder.display())]
     Engine { folder: PathBuf, source: TantivyError },
+    #[error("the page is to begin behind message {id}, which is none of the hits")]
+    NoSuchHit { id: String },
     /// A mistake of the caller, who has to look up every fact of a query first.
     #[error("the search asks for `{fact}`, which was not looked up")]
     UnknownFact { fact: String },

@@ -3,7 +3,10 @@
 
 mod document;
 mod error;
+mod explain;
+mod facets;
 mod numbers;
+mod page;
 mod reader;
 mod schema;
 mod tokenizer;
@@ -18,6 +21,8 @@ use tantivy::{IndexSettings, ReloadPolicy};
 
 pub use document::Document;
 pub use error::Error;
+pub use explain::Explained;
+pub use facets::Facets;
 pub use numbers::{Facts, NumberSet};
 pub use reader::{Hit, Hits, Page, Reader, Sort};
 pub use schema::{VERSION, table};

@@ -15,6 +15,20 @@ impl NumberSet {
             .and_then(|word| self.0.get(word))
             .is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
+
+    /// How many numbers both have.
+    pub fn common(&self, other: &Self) -> u64 {
+        self.0.iter().zip(other.0.iter()).map(|(one, two)| u64::from((one & two).count_ones())).sum()
+    }
+
+    /// Whatever is in any of the sets.
+    pub(super) fn union(sets: &[Self]) -> Self {
+        let mut words = vec![0; sets.iter().map(|set| set.0.len()).max().unwrap_or(0)];
+        for set in sets {
+            words.iter_mut().zip(set.0.iter()).for_each(|(word, some)| *word |= some);
+        }
+        Self(Arc::new(words))
+    }
 }
 
 impl FromIterator<u64> for NumberSet {

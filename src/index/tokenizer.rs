@@ -2,7 +2,7 @@
 
 use std::vec::IntoIter;
 
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
+use tantivy::tokenizer::{PreTokenizedString, Token, TokenStream, Tokenizer};
 
 use super::schema::versioned;
 use crate::mail::text::{self, Tokens};
@@ -18,6 +18,16 @@ pub(super) fn people_name() -> String {
 pub(super) fn register(index: &tantivy::Index) {
     index.tokenizers().register(&text_name(), Text);
     index.tokenizers().register(&people_name(), People);
+}
+
+/// A person as [`people_name`] cuts them, for a field that mostly holds other text.
+pub(super) fn people_tokens(text: &str) -> PreTokenizedString {
+    let tokens = text::address_tokens(text).into_iter().map(|mut ours| {
+        let mut theirs = Token { text: std::mem::take(&mut ours.text), ..Token::default() };
+        place(&mut theirs, &ours);
+        theirs
+    });
+    PreTokenizedString { text: String::new(), tokens: tokens.collect() }
 }
 
 #[derive(Clone)]

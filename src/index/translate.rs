@@ -24,18 +24,33 @@ const SUBJECT_WEIGHT: f32 = 2.0;
 /// In so many ways the last word of a phrase may go on, in each segment. The engine takes 2 KB for each beforehand.
 const MOST_ENDINGS: u32 = 10_000;
 
+/// What an answer is wanted for. The messages are the same either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Which messages, as fast as can be.
+    Match,
+    /// How well each fits, too: then it counts in which field a word stands.
+    Rank,
+}
+
 /// The query as the engine knows it, over what may be seen only.
-pub(super) fn translate(query: &Query, facts: &Facts, fields: &Fields) -> Result<Boxed, Error> {
-    let translated = Translation { facts, fields }.query(query)?;
+pub(super) fn translate(query: &Query, facts: &Facts, fields: &Fields, purpose: Purpose) -> Result<Boxed, Error> {
+    let translated = Translation { facts, fields, purpose }.query(query)?;
     Ok(match &facts.visible {
         Some(visible) => all_of(vec![(Occur::Must, translated), (Occur::Must, members(visible))]),
         None => translated,
     })
 }
 
+/// Words in one of the fields that `Fields::anywhere` and `Fields::holding` name.
+pub(super) fn translate_words(words: &Words, field: Field, fields: &Fields) -> Boxed {
+    if fields.holds_addresses(field) { people(field, words) } else { text(field, words) }
+}
+
 struct Translation<'q> {
     facts: &'q Facts,
     fields: &'q Fields,
+    purpose: Purpose,
 }
 
 impl Translation<'_> {
@@ -63,11 +78,17 @@ impl Translation<'_> {
     fn term(&self, term: &query::Term) -> Boxed {
         match term {
             query::Term::Words { field: Some(field), words } => self.words_in(&self.fields.holding(*field), words),
-            query::Term::Words { field: None, words } => self.words_in(&self.fields.anywhere(), words),
+            query::Term::Words { field: None, words } => match self.purpose {
+                Purpose::Match if is_one_token(words) => {
+                    any_of(self.fields.summed_up().map(|field| text(field, words)).into())
+                }
+                _ => self.words_in(&self.fields.anywhere(), words),
+            },
             query::Term::Id(prefix) => self.id(prefix),
             query::Term::MessageId(id) => exactly(Term::from_field_text(self.fields.message_id, id)),
             query::Term::Type(name) => exactly(Term::from_field_text(self.fields.kind, name)),
-            query::Term::HasAttachment => exactly(Term::from_field_bool(self.fields.has_attachment, true)),
+            query::Term::Has(feature) => exactly(Term::from_field_text(self.fields.feature, feature.as_str())),
+            query::Term::Language(code) => exactly(Term::from_field_text(self.fields.language, code)),
             query::Term::When(when) => self.when(when),
             query::Term::Size(size) => self.size(size),
         }
@@ -79,7 +100,7 @@ impl Translation<'_> {
     }
 
     fn words(&self, field: Field, words: &Words) -> Boxed {
-        let found = if self.fields.people().contains(&field) { people(field, words) } else { text(field, words) };
+        let found = translate_words(words, field, self.fields);
         if field == self.fields.subject { Box::new(BoostQuery::new(found, SUBJECT_WEIGHT)) } else { found }
     }
 
@@ -101,6 +122,12 @@ impl Translation<'_> {
         let term = |size_bytes: u64| Bound::Included(Term::from_field_u64(self.fields.size_bytes, size_bytes));
         Box::new(RangeQuery::new(term(least), term(most)))
     }
+}
+
+/// Whether a field without positions answers as well.
+fn is_one_token(words: &Words) -> bool {
+    let is_whole = matches!(words, Words::Word(text) | Words::Prefix(text) if whole_address(text).is_some());
+    !is_whole && sought_tokens(words.text()).nth(1).is_none()
 }
 
 /// Words in a field of text: one as it is, several next to each other.

@@ -6,6 +6,7 @@ mod eicar;
 pub mod event;
 mod fate;
 mod id;
+pub mod language;
 pub mod message;
 pub mod query;
 mod secret;

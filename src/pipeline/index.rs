@@ -119,6 +119,7 @@ impl Shared {
                 summary,
                 is_collected: self.holds.catalog.is_collected(row.number)?,
                 is_destroyed: true,
+                documents: Vec::new(),
             });
         }
         let blob = self.holds.reader.open(location(row.place))?;
@@ -134,7 +135,13 @@ impl Shared {
             false => document,
         };
         writer.add(&document)?;
-        Ok(Indexed { number: row.number, summary: summary(&message), is_collected, is_destroyed: false })
+        Ok(Indexed {
+            number: row.number,
+            summary: summary(&message),
+            is_collected,
+            is_destroyed: false,
+            documents: Vec::new(),
+        })
     }
 
     fn failed(&self, task: &Task, error: &str) -> Result<(), Error> {

@@ -290,7 +290,7 @@ fn answers(archive: &Path, ids: &[String]) -> Result<String, archive::Error> {
         ["", "barge", "\"the drawing\"", "subject:letter", "from:ana", "account:bob", "is:infected", "has:attachment"];
     for query in queries {
         for order in [Order::Newest, Order::Oldest, Order::Relevance] {
-            let search = Search { query: query.to_owned(), order, offset: 0, limit: 1_000 };
+            let search = Search { query: query.to_owned(), order, limit: 1_000, ..Search::default() };
             tell(json(&opened.search(&search)?));
         }
     }

@@ -57,7 +57,7 @@ impl Shelf {
     }
 
     fn numbers_given(&self, query: &str, facts: &Facts) -> Vec<u64> {
-        let page = Page { sort: Sort::Oldest, offset: 0, limit: 100 };
+        let page = Page { sort: Sort::Oldest, limit: 100, ..Page::default() };
         let hits = self.reader.search(&parse(query).query, facts, &page).unwrap();
         assert_eq!(hits.total, hits.hits.len() as u64, "{query}: total and hits differ");
         let mut numbers: Vec<_> = hits.hits.iter().map(|hit| hit.number).collect();
@@ -66,7 +66,7 @@ impl Shelf {
     }
 
     fn page(&self, query: &str, sort: Sort, offset: usize, limit: usize) -> (u64, Vec<u64>) {
-        let page = Page { sort, offset, limit };
+        let page = Page { sort, offset, limit, after: None };
         let hits = self.reader.search(&parse(query).query, &Facts::at(NOW), &page).unwrap();
         (hits.total, hits.hits.iter().map(|hit| hit.number).collect())
     }
@@ -258,7 +258,7 @@ fn what_fits_better_comes_first_by_relevance() {
         "Subject: invoice\n\nthe invoice",
         "Subject: nothing\n\nat all",
     ]);
-    let page = Page { sort: Sort::Relevance, offset: 0, limit: 10 };
+    let page = Page { sort: Sort::Relevance, limit: 10, ..Page::default() };
     let hits = shelf.reader.search(&parse("invoice").query, &Facts::at(NOW), &page).unwrap();
     assert_eq!(hits.hits.iter().map(|hit| hit.number).collect::<Vec<_>>(), [2, 1]);
     assert!(hits.hits[0].score > hits.hits[1].score && hits.hits[1].score > Some(0.0));

@@ -34,7 +34,7 @@ fn an_envelope_is_decoded() {
     assert_eq!(envelope.message_id.as_deref(), Some("one@example.de"));
     assert_eq!(envelope.in_reply_to, ["zero@example.org"]);
     assert_eq!(envelope.references, ["start@example.org", "zero@example.org"]);
-    assert_eq!(message.text(), "Die Straßenreinigung kostet 12 £.\r\n");
+    assert_eq!(message.body(), "Die Straßenreinigung kostet 12 £.\r\n");
     assert_eq!(message.problems, []);
 }
 
@@ -51,7 +51,8 @@ fn parts_are_numbered_named_and_judged() {
             (4, "text/csv", Some("übersicht.csv"), true),
         ]
     );
-    assert_eq!(message.text(), "The picture\nis here:\nleft right\nmonth,total\r\nmarch,12");
+    assert_eq!(message.body(), "The picture\nis here:\nleft right");
+    assert_eq!(message.attached_texts().collect::<Vec<_>>(), ["month,total\r\nmarch,12"]);
     assert!(message.has_attachment());
     let pdf = message.part(3).unwrap();
     assert_eq!(pdf.octets().as_ref(), b"%PDF-1.4\n");
@@ -85,7 +86,7 @@ fn enclosed_messages_are_descended_into() {
     assert_eq!(message.enclosed.len(), 1);
     assert_eq!(message.enclosed[0].envelope.subject.as_deref(), Some("Lost letter"));
     assert!(message.enclosed[0].is_attachment);
-    let text = message.text();
+    let text = message.body();
     for word in ["delivered", "5.1.1", "Dear nobody", "Lost letter", "nobody@example.net"] {
         assert!(text.contains(word), "{word} is missing in {text}");
     }
@@ -108,25 +109,25 @@ fn charsets_old_and_new_become_unicode() {
     let message = message::read(&asia);
     assert_eq!(message.envelope.subject.as_deref(), Some("中国地图"));
     assert_eq!(message.envelope.from[0].name.as_deref(), Some("山田"));
-    assert!(message.text().contains("東京大学"));
-    assert!(message::read(&octets("undeclared.eml")).text().contains("Naïve café"));
-    assert_eq!(message::read(&octets("page.eml")).text(), "Привет");
+    assert!(message.body().contains("東京大学"));
+    assert!(message::read(&octets("undeclared.eml")).body().contains("Naïve café"));
+    assert_eq!(message::read(&octets("page.eml")).body(), "Привет");
 }
 
 #[test]
 fn broken_mail_gives_what_can_be_read() {
     let torn = octets("unclosed.eml");
     let message = message::read(&torn);
-    assert_eq!(message.text(), "The end is miss");
+    assert_eq!(message.body(), "The end is miss");
     assert_eq!(message.problems, [Problem::BrokenStructure]);
 
     let only_headers = message::read(b"Subject: alone\r\n");
     assert_eq!(only_headers.envelope.subject.as_deref(), Some("alone"));
-    assert_eq!(only_headers.text(), "");
+    assert_eq!(only_headers.body(), "");
 
     let garbage = message::read(b"no mail at all");
     assert_eq!(garbage.problems, [Problem::NoHeaders]);
-    assert_eq!(garbage.text(), "no mail at all");
+    assert_eq!(garbage.body(), "no mail at all");
 
     assert!(message::read(b"").parts.is_empty());
 }
@@ -142,7 +143,7 @@ fn nesting_without_end_neither_crashes_nor_takes_the_stack() {
         for octets in [multiparts, messages] {
             let message = message::read(octets.as_bytes());
             assert!(message.problems.contains(&Problem::TooManyParts), "{:?}", message.problems);
-            message.text();
+            message.body();
         }
     });
     thread.unwrap().join().unwrap();
@@ -156,14 +157,14 @@ fn of_a_message_beyond_the_limit_the_first_part_is_read() {
     let message = message::read(&octets);
     assert_eq!(message.envelope.subject.as_deref(), Some("large"));
     assert_eq!(message.problems, [Problem::TooLarge]);
-    assert_eq!(message.text().trim(), "begin");
+    assert_eq!(message.body().trim(), "begin");
 }
 
 proptest! {
     #[test]
     fn any_octets_give_a_message(octets in prop::collection::vec(any::<u8>(), 0..300)) {
         let message = message::read(&octets);
-        message.text();
+        message.body();
         for part in &message.parts {
             prop_assert!(part.octets().len() as u64 == part.size_bytes());
         }
@@ -181,7 +182,7 @@ proptest! {
     ) {
         let octets = lines.join("\r\n");
         let message = message::read(octets.as_bytes());
-        message.text();
+        message.body();
         for (at, part) in message.parts.iter().enumerate() {
             prop_assert_eq!(part.number as usize, at + 1);
             prop_assert!(part.filename.iter().all(|name| !name.contains(['/', '\0'])));

@@ -1,6 +1,6 @@
 //! The search language: what is understood, what becomes words with a note, and that it prints as it is read.
 
-use poplar::mail::query::{Fact, Query, parse, snippet};
+use poplar::mail::query::{Fact, Field, Query, parse, snippet};
 use poplar::mail::{Timestamp, Verdict};
 use proptest::prelude::*;
 
@@ -125,7 +125,7 @@ fn dates_are_days_of_utc_and_ages_count_from_the_time_given() {
 }
 
 fn marked(text: &str, query: &str, max_chars: usize) -> String {
-    let snippet = snippet(text, &parse(query).query, max_chars);
+    let snippet = snippet(text, &parse(query).query, Field::Body, max_chars);
     let mut marked = snippet.text.clone();
     for range in snippet.highlights.iter().rev() {
         marked.insert(range.end, ']');
@@ -167,7 +167,7 @@ proptest! {
 
     #[test]
     fn any_snippet_is_short_and_its_highlights_lie_in_it(text in "([a-c東京 ]|\\PC|\r\n){0,60}", query in "[a-c京* ]{0,8}", longest in 0_usize..30) {
-        let found = snippet(&text, &parse(&query).query, longest);
+        let found = snippet(&text, &parse(&query).query, Field::Body, longest);
         prop_assert!(found.text.chars().count() <= longest);
         for range in &found.highlights {
             prop_assert!(found.text.get(range.clone()).is_some_and(|text| !text.is_empty()));

@@ -79,8 +79,12 @@ impl<'a> Judge<'a> {
     }
 
     pub(in crate::archive) fn part(&self, part: &Part<'_>) -> Result<Standing, Error> {
-        let blob = BlobId::of(&part.octets());
-        let views = views_of(part.number, &blob, self.verdicts);
+        self.standing(part.number, BlobId::of(&part.octets()))
+    }
+
+    /// Of the part of this number, whose decoded octets have this hash.
+    pub(in crate::archive) fn standing(&self, part: u32, blob: BlobId) -> Result<Standing, Error> {
+        let views = views_of(part, &blob, self.verdicts);
         let (mut found, mut passed) = (self.whole.clone(), Vec::new());
         for octets in std::iter::once(&blob).chain(views.iter().map(|view| &view.blob).filter(|view| **view != blob)) {
             if let Some(held) = self.catalog.held(octets)? {
@@ -88,7 +92,7 @@ impl<'a> Judge<'a> {
                 passed.extend(self.catalog.releases(held.number)?.into_iter().map(|release| release.signature));
             }
         }
-        let (verdict, detail) = worst(part.number, &views);
+        let (verdict, detail) = worst(part, &views);
         let passes = |view: &&VerdictRow| match (view.verdict, &view.detail) {
             (Verdict::Clean, _) => true,
             (verdict, Some(signature)) => verdict.is_final() && passed.contains(signature),

@@ -22,6 +22,8 @@ pub struct Envelope {
     pub message_id: Option<String>,
     pub in_reply_to: Vec<String>,
     pub references: Vec<String>,
+    /// The mailing lists it came through (RFC 2919, RFC 2369): their names and addresses, as they stand.
+    pub lists: Vec<String>,
 }
 
 /// A person or a list: at least one of the two is there.
@@ -57,6 +59,7 @@ impl Envelope {
             message_id: ids(&headers, HeaderName::MessageId).next(),
             in_reply_to: ids(&headers, HeaderName::InReplyTo).collect(),
             references: ids(&headers, HeaderName::References).collect(),
+            lists: lists(&headers),
         }
     }
 
@@ -129,6 +132,18 @@ fn mailbox(parsed: mail_parser::Mailbox<'_>) -> Option<Mailbox> {
     let name = parsed.name().and_then(clean::line);
     let address = parsed.address().and_then(clean::line);
     (name.is_some() || address.is_some()).then_some(Mailbox { name, address })
+}
+
+/// `List-Id`, the address of `List-Post`, and what lists said before there was either.
+fn lists(headers: &Headers<'_>) -> Vec<String> {
+    let names = [HeaderName::ListId, HeaderName::ListPost, HeaderName::Other("X-Mailing-List".into())];
+    let values = names.into_iter().flat_map(|name| headers.all(name)).map(|header| header.raw_value());
+    let texts = values.filter_map(|raw| {
+        let text = String::from_utf8_lossy(raw);
+        let text = text.trim().trim_start_matches("<mailto:");
+        clean::line(text.split('?').next().unwrap_or(text).trim_end_matches('>'))
+    });
+    texts.collect()
 }
 
 fn ids(headers: &Headers<'_>, name: HeaderName<'static>) -> impl Iterator<Item = String> {

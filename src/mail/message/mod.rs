@@ -6,6 +6,7 @@ mod clean;
 mod envelope;
 mod html;
 mod part;
+mod protection;
 mod recipients;
 mod repair;
 
@@ -107,17 +108,22 @@ impl<'x> Message<'x> {
         self.parts.get(usize::try_from(number).ok()?.checked_sub(1)?)
     }
 
-    /// Every readable word of the body: all text parts, HTML without its markup, and the headers people read of
-    /// enclosed messages.
-    pub fn text(&self) -> String {
+    /// Every word that is shown when the message is opened: all text parts but those attached, HTML without its markup, and
+    /// the headers people read of enclosed messages.
+    pub fn body(&self) -> String {
         let mut text = String::new();
-        for piece in self.parts.iter().filter_map(Part::readable) {
+        for piece in self.parts.iter().filter(|part| !part.is_attachment).filter_map(Part::readable) {
             push_paragraph(&mut text, &piece);
         }
         for enclosed in &self.enclosed {
             push_paragraph(&mut text, &enclosed.envelope.summary());
         }
         text
+    }
+
+    /// The texts among what is attached, HTML without its markup. Text inside other attachments is not looked for here.
+    pub fn attached_texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.parts.iter().filter(|part| part.is_attachment).filter_map(Part::readable)
     }
 
     /// Whether the sender attached anything: pictures shown inside the text and signatures do not count.

@@ -11,9 +11,30 @@ const DEEPEST: usize = 24;
 const QUOTES: [char; 6] = ['"', '“', '”', '„', '«', '»'];
 
 /// The fields of the language. What stands before any other colon is text.
-const FIELDS: [&str; 20] = [
-    "account", "after", "bcc", "before", "body", "cc", "date", "filename", "from", "has", "id", "is", "msgid", "newer",
-    "older", "size", "subject", "to", "type", "with",
+const FIELDS: [&str; 23] = [
+    "account",
+    "after",
+    "attachment",
+    "bcc",
+    "before",
+    "body",
+    "cc",
+    "date",
+    "filename",
+    "from",
+    "has",
+    "id",
+    "is",
+    "lang",
+    "list",
+    "msgid",
+    "newer",
+    "older",
+    "size",
+    "subject",
+    "to",
+    "type",
+    "with",
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]

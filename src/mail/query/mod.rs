@@ -1,6 +1,7 @@
 //! The query language as values. Parsing never fails: what is no operator is a word.
 //! Knows nothing about engines or tables: it says only who answers what.
 
+mod describe;
 mod lex;
 mod parse;
 mod print;
@@ -34,7 +35,7 @@ pub enum Query {
 /// What the index answers: it never changes for a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Term {
-    /// Without a field: anywhere in subject, text, addresses and names of attachments.
+    /// Without a field: anywhere in subject, text, addresses, attachments and their names.
     Words {
         field: Option<Field>,
         words: Words,
@@ -45,9 +46,21 @@ pub enum Term {
     MessageId(String),
     When(When),
     Size(Size),
-    HasAttachment,
+    Has(Feature),
     /// A content type, its first half, or a file's ending; in lower case.
     Type(String),
+    /// A language's code of ISO 639-1, or of 639-3 where it has none there; in lower case.
+    Language(String),
+}
+
+/// What a message may have, whatever it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feature {
+    Attachment,
+    /// Something in it only its recipients can read (S/MIME, PGP).
+    Encryption,
+    /// Somebody put a name under it (S/MIME, PGP). Whether rightly, nobody looked.
+    Signature,
 }
 
 /// What the catalog answers: it changes while the message stays.
@@ -69,8 +82,13 @@ pub enum Field {
     /// Any of the people above.
     With,
     Subject,
+    /// The text that is shown when a message is opened.
     Body,
+    /// The text inside what is attached.
+    Attachment,
     Filename,
+    /// The mailing list it came through: its name or address.
+    List,
 }
 
 /// Text as it was typed. It holds at least one token; several are looked for next to each other.
@@ -117,9 +135,41 @@ impl Words {
     }
 }
 
+impl Feature {
+    pub const ALL: [Self; 3] = [Self::Attachment, Self::Encryption, Self::Signature];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Attachment => "attachment",
+            Self::Encryption => "encryption",
+            Self::Signature => "signature",
+        }
+    }
+
+    /// In whatever way people name it.
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "attachment" | "attachments" => Self::Attachment,
+            "encryption" | "encrypted" => Self::Encryption,
+            "signature" | "signed" => Self::Signature,
+            _ => return None,
+        })
+    }
+}
+
 impl Field {
-    pub const ALL: [Self; 8] =
-        [Self::From, Self::To, Self::Cc, Self::Bcc, Self::With, Self::Subject, Self::Body, Self::Filename];
+    pub const ALL: [Self; 10] = [
+        Self::From,
+        Self::To,
+        Self::Cc,
+        Self::Bcc,
+        Self::With,
+        Self::Subject,
+        Self::Body,
+        Self::Attachment,
+        Self::Filename,
+        Self::List,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -130,12 +180,14 @@ impl Field {
             Self::With => "with",
             Self::Subject => "subject",
             Self::Body => "body",
+            Self::Attachment => "attachment",
             Self::Filename => "filename",
+            Self::List => "list",
         }
     }
 
-    /// Whether it holds people, so that addresses are looked for as a whole.
+    /// Whether it holds people or lists, so that addresses are looked for as a whole.
     pub const fn is_people(self) -> bool {
-        matches!(self, Self::From | Self::To | Self::Cc | Self::Bcc | Self::With)
+        matches!(self, Self::From | Self::To | Self::Cc | Self::Bcc | Self::With | Self::List)
     }
 }

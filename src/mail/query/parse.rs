@@ -1,8 +1,8 @@
 use std::vec::IntoIter;
 
 use super::lex::{Lexeme, is_plain, lexemes};
-use super::{Fact, Field, Period, Query, Size, Span, Term, When, Words};
-use crate::mail::text;
+use super::{Fact, Feature, Field, Period, Query, Size, Span, Term, When, Words};
+use crate::mail::{language, text};
 
 /// A query as it was understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,7 +116,8 @@ fn value(name: &str, text: &str) -> Option<Query> {
         "newer" => Term::When(When::Newer(Span::parse(text)?)),
         "older" => Term::When(When::Older(Span::parse(text)?)),
         "size" => Term::Size(Size::parse(text)?),
-        "has" => matches!(text, "attachment" | "attachments").then_some(Term::HasAttachment)?,
+        "has" => Term::Has(Feature::parse(text)?),
+        "lang" => Term::Language(language::code(text)?.to_owned()),
         "id" => Term::Id(id(text)?),
         "msgid" => Term::MessageId(message_id(text)?),
         _ => return None,
@@ -130,7 +131,8 @@ fn example(name: &str) -> &'static str {
         "before" | "after" => "such as 2024, 2024-03 or 2024-03-05",
         "newer" | "older" => "such as 12h, 7d, 2w, 3m or 1y",
         "size" => "such as >5MiB or <=200KB",
-        "has" => "only has:attachment",
+        "has" => "attachment, encryption or signature",
+        "lang" => "a language such as de or German",
         "is" => "a verdict such as clean or infected, or quarantined",
         "id" => "8 or more hex digits",
         _ => "it needs a value",

@@ -38,8 +38,9 @@ impl Display for Term {
             Self::MessageId(id) => write!(f, "msgid:{}", Value(id)),
             Self::When(when) => when.fmt(f),
             Self::Size(size) => size.fmt(f),
-            Self::HasAttachment => f.write_str("has:attachment"),
+            Self::Has(feature) => write!(f, "has:{}", feature.as_str()),
             Self::Type(name) => write!(f, "type:{}", Value(name)),
+            Self::Language(code) => write!(f, "lang:{code}"),
         }
     }
 }

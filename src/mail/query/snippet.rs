@@ -20,11 +20,12 @@ pub struct Snippet {
 }
 
 /// The piece of `text` of at most `max_chars` characters that shows most of what `query` asks for; its beginning if
-/// it shows nothing. Words that must not occur, and those looked for in other fields, do not count.
-pub fn snippet(text: &str, query: &Query, max_chars: usize) -> Snippet {
+/// it shows nothing. Words that must not occur, and those looked for in other fields than the one the text is of, do not
+/// count; those of the subject mostly stand in the body too.
+pub fn snippet(text: &str, query: &Query, field: Field, max_chars: usize) -> Snippet {
     let text = &text[..text.floor_char_boundary(LONGEST_BYTES)];
     let mut wanted = Vec::new();
-    collect(query, &mut wanted);
+    collect(query, field, &mut wanted);
     let hits = hits(text, &wanted);
     let start = best_start(text, &hits, max_chars);
     cut(text, start, &hits, max_chars)
@@ -49,10 +50,11 @@ struct Hit {
     wanted: usize,
 }
 
-fn collect(query: &Query, wanted: &mut Vec<Wanted>) {
+fn collect(query: &Query, of: Field, wanted: &mut Vec<Wanted>) {
+    let counts = |field: &Field| *field == of || of == Field::Body && *field == Field::Subject;
     match query {
-        Query::And(inner) | Query::Or(inner) => inner.iter().for_each(|query| collect(query, wanted)),
-        Query::Term(Term::Words { field: None | Some(Field::Body | Field::Subject), words }) => {
+        Query::And(inner) | Query::Or(inner) => inner.iter().for_each(|query| collect(query, of, wanted)),
+        Query::Term(Term::Words { field, words }) if field.as_ref().is_none_or(counts) => {
             let found: Vec<_> = sought_tokens(words.text()).collect();
             let last = found.len().saturating_sub(1);
             wanted.extend(found.into_iter().enumerate().map(|(at, token)| Wanted::of(token, words, at == last)));

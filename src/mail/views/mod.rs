@@ -16,6 +16,7 @@ use std::borrow::Cow;
 
 use super::message::Message;
 
+pub(in crate::mail) use carve::signed_content;
 pub use containers::{Limits, zip};
 pub use doubt::Doubt;
 

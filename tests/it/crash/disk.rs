@@ -97,7 +97,7 @@ fn a_fetch_does_not_wait_for_ever_for_an_index_on_a_full_disk() {
 #[test]
 fn the_index_goes_on_in_the_same_process_when_there_is_room() {
     // Too small for a segment: the engine's thread ends, and its writer takes nothing more.
-    with_full_index("8k", |lab, disk| {
+    with_full_index("12k", |lab, disk| {
         let told = lab.config().with_file_name("stderr");
         let mut fetch = lab.poplar(&["fetch", "--wait", "30s"]);
         let mut fetch = fetch.stdout(Stdio::null()).stderr(File::create(&told).unwrap()).spawn().unwrap();

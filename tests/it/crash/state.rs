@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use poplar::archive::{Archive, Depth, Order, Pace, Search};
+use poplar::archive::{Archive, Depth, Pace, Search};
 use poplar::mail::{BlobId, Clock};
 use rusqlite::{Connection, OpenFlags, types::Value};
 
@@ -104,7 +104,7 @@ pub(crate) fn open(folder: &Path) -> Archive {
 }
 
 fn search(archive: &Archive, query: &str) -> BTreeSet<BlobId> {
-    let search = Search { query: query.to_owned(), order: Order::Newest, offset: 0, limit: 10_000 };
+    let search = Search { query: query.to_owned(), limit: 10_000, ..Search::default() };
     let results = archive.search(&search).unwrap();
     let ids: BTreeSet<BlobId> = results.hits.iter().map(|hit| hit.id).collect();
     assert_eq!((ids.len(), results.hits.len()), (results.total as usize, results.total as usize), "{query}: doubled");

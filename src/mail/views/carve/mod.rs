@@ -6,6 +6,7 @@ mod wrappers;
 
 use super::transfer::{base64, binhex, uuencode, yenc};
 
+pub(in crate::mail) use pkcs7::content as signed_content;
 pub(super) use text::{hidden_text, utf16};
 
 /// Every file that is found, with how it was packed.

@@ -11,7 +11,7 @@ const HEAD: usize = 64;
 const FAR: usize = 512;
 
 /// The content that was signed, its pieces joined; none where the signature stands beside what it signs.
-pub(super) fn content(octets: &[u8]) -> Vec<Vec<u8>> {
+pub(in crate::mail) fn content(octets: &[u8]) -> Vec<Vec<u8>> {
     let signed = || {
         let head = &octets[..octets.len().min(HEAD)];
         let at = memmem::find(head, SIGNED)?;

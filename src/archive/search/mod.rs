@@ -1,0 +1,178 @@
+//! Searching: hits with snippets, counts, and why a message is a hit.
+//! Knows nothing about how the index finds them, nor about screens.
+
+mod explain;
+mod facets;
+mod hit;
+mod texts;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use explain::{Explanation, Piece};
+pub use facets::{Count, Facets};
+pub use hit::Hit;
+pub(super) use texts::Recent;
+
+use super::{Archive, Error};
+use crate::catalog::Stage;
+use crate::index::{self, Facts, Index, NumberSet, Page, Sort};
+use crate::mail::query::{self, Fact, Query};
+
+/// What to look for, and which of the hits are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    pub query: String,
+    pub order: Order,
+    /// Only hits behind this message: its id, or the beginning of it.
+    pub after: Option<String>,
+    pub offset: usize,
+    /// With 0, only the total is looked for.
+    pub limit: usize,
+    /// Whether all hits are to be counted by kind, too.
+    pub with_facets: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Newest,
+    Oldest,
+    Relevance,
+}
+
+/// The answer to a search.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Results {
+    /// How many messages match, exactly.
+    pub total: u64,
+    pub hits: Vec<Hit>,
+    /// What `--after` takes for the hits behind these; `null` if there are none.
+    pub next: Option<String>,
+    pub skipped: Skipped,
+    /// How the query was read, where that may surprise; and what is amiss with the index.
+    pub notes: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facets: Option<Facets>,
+}
+
+/// Every message that a query finds.
+#[derive(Clone, Debug)]
+pub struct Matching {
+    pub numbers: Vec<u64>,
+    /// How the query was read, where that may surprise.
+    pub notes: Vec<String>,
+}
+
+/// What could not be looked into.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+pub struct Skipped {
+    /// Messages that are kept, and not in the index yet, or about to be indexed again.
+    pub unindexed: u64,
+    /// Messages with attachments whose text is not in the index: not read yet, or unreadable, or only in part.
+    pub unextracted: u64,
+    /// Messages with something encrypted in them.
+    pub encrypted: u64,
+}
+
+impl Archive {
+    /// The messages that match, with exact total. A query is never wrong: what is no operator is a word.
+    pub fn search(&self, search: &Search) -> Result<Results, Error> {
+        let parsed = query::parse(&search.query);
+        let facts = self.facts(&parsed.query)?;
+        let after = search.after.as_deref().map(|id| self.find(id)).transpose()?;
+        let after = after.map(|row| row.message.id);
+        let page = Page { sort: search.order.into(), after, offset: search.offset, limit: search.limit };
+        let mut notes = parsed.notes;
+        let Some(reader) = self.index(&mut notes)? else { return self.nothing(search, notes) };
+        let found = reader.search(&parsed.query, &facts, &page)?;
+        let facets = match search.with_facets {
+            true => Some(self.told_facets(reader.facets(&parsed.query, &facts)?)?),
+            false => None,
+        };
+        let ids: Vec<_> = found.hits.iter().map(|hit| hit.id).collect();
+        let numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
+        let fields = reader.found_in(&parsed.query, &ids)?;
+        let mut rows = self.catalog.numbered(&numbers)?;
+        // Destroyed, and not yet out of the index.
+        let before = rows.len();
+        rows.retain(|row| row.purged.is_none());
+        let total = found.total - (before - rows.len()) as u64;
+        let mut hits = Vec::with_capacity(rows.len());
+        for row in rows {
+            let at = ids.iter().position(|id| *id == row.message.id);
+            let found_in = at.and_then(|at| fields.get(at)).map_or(&[][..], Vec::as_slice);
+            hits.push(self.hit(row, &parsed.query, found_in)?);
+        }
+        let is_full = search.limit > 0 && ids.len() == search.limit && found.total > (search.offset + ids.len()) as u64;
+        let next = ids.last().filter(|_| is_full).map(ToString::to_string);
+        Ok(Results { total, hits, next, skipped: self.skipped()?, notes, facets })
+    }
+
+    /// The numbers of all messages that match, ascending; of an empty query, of all there are.
+    pub fn matching(&self, query: &str) -> Result<Matching, Error> {
+        if query.trim().is_empty() {
+            return Ok(Matching { numbers: (1..self.catalog.next_number()?).collect(), notes: Vec::new() });
+        }
+        let parsed = query::parse(query);
+        let facts = self.facts(&parsed.query)?;
+        let page = Page { sort: Order::Newest.into(), limit: usize::MAX, ..Page::default() };
+        let found = Index::open(&self.folder.join("index"))?.reader()?.search(&parsed.query, &facts, &page)?;
+        let mut numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
+        numbers.sort_unstable();
+        Ok(Matching { numbers, notes: parsed.notes })
+    }
+
+    /// The catalog's answers to the parts of a query that are about what changes.
+    fn facts(&self, query: &Query) -> Result<Facts, Error> {
+        let mut facts = Facts::at(self.clock.now());
+        for fact in query.facts() {
+            let numbers = match fact {
+                Fact::Account(name) => self.catalog.numbers_of_account(name)?,
+                Fact::Verdict(verdict) => self.catalog.numbers_with_verdict(&[*verdict])?,
+                Fact::Quarantined => self.catalog.numbers_in_quarantine()?,
+            };
+            facts = facts.with(fact.clone(), numbers.into_iter().collect::<NumberSet>());
+        }
+        Ok(facts)
+    }
+
+    /// The index, opened once for as long as this archive is open. `None` where there is none to search yet: it is made, or
+    /// made anew, by whoever owns the archive, and meanwhile nothing can be found.
+    fn index(&self, notes: &mut Vec<String>) -> Result<Option<&index::Reader>, Error> {
+        if let Some(reader) = self.index.get() {
+            return Ok(Some(reader));
+        }
+        match Index::open(&self.folder.join("index")).and_then(|index| index.reader()) {
+            Ok(reader) => Ok(Some(self.index.get_or_init(|| reader))),
+            Err(index::Error::Missing { .. }) => Ok(None),
+            Err(error) if error.wants_rebuild() => {
+                notes.push(format!("{error}."));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn nothing(&self, search: &Search, notes: Vec<String>) -> Result<Results, Error> {
+        let skipped = Skipped { unindexed: self.catalog.totals()?.0, ..self.skipped()? };
+        let facets = search.with_facets.then(Facets::default);
+        Ok(Results { total: 0, hits: Vec::new(), next: None, skipped, notes, facets })
+    }
+
+    fn skipped(&self) -> Result<Skipped, Error> {
+        let unindexed = self.catalog.backlog(Stage::Index, self.clock.now())?.waiting;
+        let unsearchable = self.catalog.unsearchable()?;
+        Ok(Skipped { unindexed, unextracted: unsearchable.unextracted, encrypted: unsearchable.encrypted })
+    }
+}
+
+impl From<Order> for Sort {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Newest => Self::Newest,
+            Order::Oldest => Self::Oldest,
+            Order::Relevance => Self::Relevance,
+        }
+    }
+}
