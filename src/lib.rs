@@ -43,13 +43,13 @@
 //! |---|---|
 //! | `mail` `files` | nothing of ours |
 //! | `proto` `config` | `mail` `files` |
-//! | `store` `journal` `catalog` `index` | `mail` `files` |
+//! | `store` `journal` `catalog` `index` `extract` | `mail` `files` |
 //! | `telemetry` | `mail` `config` |
 //! | `net` | `mail` `files` `proto` `config` `telemetry` |
-//! | `pipeline` | `mail` `files` `config` `telemetry` `net` `store` `journal` `catalog` `index` |
-//! | `archive` | `mail` `files` `store` `journal` `catalog` `index` `telemetry` |
-//! | `daemon` | `mail` `files` `proto` `config` `telemetry` `net` `store` `journal` `catalog` `index` `pipeline` `archive` |
-//! | `cli` | `mail` `files` `config` `archive` `daemon` `telemetry` |
+//! | `pipeline` | `mail` `files` `config` `telemetry` `net` `store` `journal` `catalog` `index` `extract` |
+//! | `archive` | `mail` `files` `store` `journal` `catalog` `index` `extract` `telemetry` |
+//! | `daemon` | `mail` `files` `proto` `config` `telemetry` `net` `store` `journal` `catalog` `index` `extract` `pipeline` `archive` |
+//! | `cli` | `mail` `files` `config` `extract` `archive` `daemon` `telemetry` |
 //!
 //! # Where to find what
 //!
@@ -65,6 +65,7 @@
 //! | what a session fetches and deletes | `pipeline/plan.rs`, `pipeline/recognise.rs`, `pipeline/visit.rs` |
 //! | when an account is polled, and when it rests | `daemon/schedule.rs`, `daemon/polling.rs` |
 //! | what the scanner is shown of a message | `mail/views/` |
+//! | what is read of attachments, and what shuts in who reads them | `extract/`, `docs/extraction.md` |
 //! | how an account logs in | `pipeline/login.rs`, `proto/pop3/sasl/`, `net/oauth/`, `net/gssapi/` |
 //! | every setting | `config/README.md`, `config/account.rs` |
 //! | what a command prints | `cli/<verb>.rs`, with `--json` `schemas/json/` |
@@ -74,6 +75,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod extract;
 pub mod files;
 pub mod index;
 pub mod journal;

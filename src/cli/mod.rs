@@ -5,6 +5,7 @@ mod account;
 mod backup;
 mod config;
 mod demo;
+mod extract_worker;
 mod fetch;
 mod import;
 mod journal;
@@ -112,6 +113,8 @@ enum Verb {
     Config(config::Config),
     /// Archives sample mail from a server of its own, with nothing configured
     Demo(demo::Demo),
+    #[command(hide = true)]
+    ExtractWorker(extract_worker::ExtractWorker),
 }
 
 /// What every verb is given.
@@ -186,6 +189,7 @@ pub fn main() -> ExitCode {
         Verb::Account(account) => account.run(&context),
         Verb::Config(config) => config.run(&context),
         Verb::Demo(demo) => demo.run(&context),
+        Verb::ExtractWorker(worker) => Ok(worker.run()),
     };
     outcome::exit(outcome)
 }

@@ -89,6 +89,21 @@ pub fn read(octets: &[u8]) -> Message<'_> {
     message
 }
 
+/// The text of an HTML document as a person reads it: no markup, scripts or styles; blocks on lines of their own.
+pub fn html_to_text(html: &str) -> String {
+    html::to_text(html)
+}
+
+/// Octets in the charset that was declared; where none was, or one that nobody knows, in the likeliest.
+pub fn decode_text<'o>(charset: Option<&str>, octets: &'o [u8], is_html: bool) -> Cow<'o, str> {
+    charset::decode(charset, octets, is_html)
+}
+
+/// The charset that an HTML document declares in its first 2 KiB.
+pub fn html_charset(octets: &[u8]) -> Option<&[u8]> {
+    html::declared_charset(octets)
+}
+
 /// The header block as it stands, the blank line that ends it included. Lines may end in CRLF, in LF, or in
 /// CR CR LF as some servers send them. Without a blank line, everything is header.
 pub fn header_block(octets: &[u8]) -> &[u8] {

@@ -45,6 +45,11 @@ pub fn views<'x>(octets: &'x [u8], message: &Message<'x>) -> Views<'x> {
     views_within(octets, message, &Limits::default())
 }
 
+/// What an S/MIME signature (RFC 5652) holds and signs; nothing where it stands beside what it signs.
+pub fn signed_content(octets: &[u8]) -> Vec<Vec<u8>> {
+    carve::signed_content(octets)
+}
+
 /// The same for a scanner that takes other sizes.
 pub fn views_within<'x>(octets: &'x [u8], message: &Message<'x>, limits: &Limits) -> Views<'x> {
     readings::Readings::of(octets, message, limits)
