@@ -16,6 +16,7 @@ mod serve;
 
 pub use confine::{Confinement, Hold};
 pub use extractor::Extractor;
+use format::OLE;
 pub use format::{Format, format_of};
 pub use frames::Attempt;
 pub use limits::{Limits, ReadLimits};

@@ -64,7 +64,7 @@ impl Envelope {
     }
 
     /// Subject and people, a line each.
-    pub(super) fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         let people = [&self.from, &self.to, &self.cc].into_iter().flatten().map(Mailbox::to_string);
         self.subject.clone().into_iter().chain(people).collect::<Vec<_>>().join("\n")
     }
