@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Archive, Error};
-use crate::catalog::{Account, Backlog, Gap, LongFailed, PackRow, Purging, Rescan, Stage};
+use crate::catalog::{Account, Backlog, DocumentState, Gap, LongFailed, PackRow, Purging, Rescan, Stage};
 use crate::mail::{Timestamp, Verdict};
 
 /// How the archive and its owner are.
@@ -108,6 +108,8 @@ const CERTIFICATE_NEAR: Duration = Duration::from_secs(14 * 24 * 3600);
 pub struct Stages {
     pub scan: StageStatus,
     pub index: StageStatus,
+    /// Of the text of attachments.
+    pub extract: StageStatus,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
@@ -177,7 +179,7 @@ impl Archive {
             stored_bytes: self.catalog.packs()?.iter().map(PackRow::stored_bytes).sum(),
             verdicts: self.catalog.verdict_counts()?,
             accounts,
-            stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into() },
+            stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into(), extract: self.extraction()? },
             scanner,
             rescan: self
                 .catalog
@@ -219,6 +221,14 @@ impl Archive {
     pub fn backlogs(&self) -> Result<Backlogs, Error> {
         let now = self.clock.now();
         Ok(Backlogs { scan: self.catalog.backlog(Stage::Scan, now)?, index: self.catalog.backlog(Stage::Index, now)? })
+    }
+
+    /// Stuck is what its reader did not survive, or could make nothing of.
+    fn extraction(&self) -> Result<StageStatus, Error> {
+        let counts = self.catalog.document_counts()?;
+        let of = |state: DocumentState| counts.get(&state).copied().unwrap_or(0);
+        let stuck = of(DocumentState::Failed) + of(DocumentState::Crashed);
+        Ok(StageStatus { waiting: of(DocumentState::Waiting) + stuck, stuck })
     }
 
     fn owner(&self) -> Result<(Option<u32>, ScannerStatus), Error> {
@@ -264,7 +274,7 @@ impl Archive {
             warnings.push(message.clone());
         }
         if status.owner.is_none() {
-            let Stages { scan, index } = status.stages;
+            let Stages { scan, index, extract: _ } = status.stages;
             warnings.extend(left("scanned, and withheld until then", scan));
             warnings.extend(left("indexed, and not found until then", index));
         }

@@ -1,6 +1,6 @@
 //! Attachments with text in them: which messages have them, and what was read in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -130,6 +130,13 @@ impl Catalog {
         Ok(documents)
     }
 
+    /// Whether a document waits.
+    pub fn has_waiting_documents(&self) -> Result<bool, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached("SELECT 1 FROM document WHERE state = 'waiting' LIMIT 1")?;
+        Ok(statement.exists([])?)
+    }
+
     /// The next messages with documents that wait, the oldest first, and which parts those are.
     pub fn documents_waiting(&self, limit: u32) -> Result<Vec<(MessageRow, Vec<DocumentPart>)>, Error> {
         let connection = self.connection();
@@ -179,22 +186,31 @@ impl Catalog {
 
     /// What an older extractor did not manage is due for this one.
     pub fn extractor_is(&self, version: u32) -> Result<(), Error> {
-        self.wait_again("extraction.version < ?1 AND extraction.state NOT IN ('read', 'encrypted')", version)
-    }
-
-    /// What could not be read is due again.
-    pub fn retry_documents(&self) -> Result<(), Error> {
-        self.wait_again("?1 = 0 AND extraction.state IN ('failed', 'crashed')", 0)
-    }
-
-    fn wait_again(&self, which: &str, version: u32) -> Result<(), Error> {
         self.connection().execute(
-            &format!(
-                "UPDATE document SET state = 'waiting' WHERE content IN (SELECT content FROM extraction WHERE {which})"
-            ),
+            "UPDATE document SET state = 'waiting' WHERE content IN
+                 (SELECT content FROM extraction WHERE version < ?1 AND extraction.state NOT IN ('read', 'encrypted'))",
             params![version],
         )?;
         Ok(())
+    }
+
+    /// What could not be read of these messages, or of all where none is named, is due again. Gives which messages those
+    /// are.
+    pub fn retry_documents(&self, messages: &[u64]) -> Result<BTreeSet<u64>, Error> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            "UPDATE document SET state = 'waiting'
+             WHERE state IN ('failed', 'crashed') AND (?1 IS NULL OR message = ?1) RETURNING message",
+        )?;
+        let named: Vec<Option<u64>> =
+            if messages.is_empty() { vec![None] } else { messages.iter().copied().map(Some).collect() };
+        let mut retried = BTreeSet::new();
+        for message in named {
+            for row in statement.query_map(params![message], |row| row.get(0))? {
+                retried.insert(row?);
+            }
+        }
+        Ok(retried)
     }
 
     /// Messages of which not all can be searched, as far as they have been indexed.

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
@@ -123,11 +123,11 @@ impl Catalog {
         Ok(())
     }
 
-    /// What failed of these messages, or of all where none is named, is due now. Gives how many messages that is.
-    pub fn requeue(&self, messages: &[u64], now: Timestamp) -> Result<u64, Error> {
+    /// What failed of these messages, or of all where none is named, is due now. Gives which messages that is.
+    pub fn requeue(&self, messages: &[u64], now: Timestamp) -> Result<BTreeSet<u64>, Error> {
         let mut connection = self.connection();
         let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut requeued = HashSet::new();
+        let mut requeued = BTreeSet::new();
         let named: Vec<Option<u64>> =
             if messages.is_empty() { vec![None] } else { messages.iter().copied().map(Some).collect() };
         for message in named {
@@ -142,7 +142,7 @@ impl Catalog {
             }
         }
         sql.commit()?;
-        Ok(requeued.len() as u64)
+        Ok(requeued)
     }
 
     /// These messages are in the index, durably, or out of it; what was read from them goes into the lists. One that came to

@@ -39,6 +39,7 @@ fn told(status: &Status) -> String {
         vec![paint.dim("scanner"), scanner(status)],
         vec![paint.dim("to scan"), stage(status.stages.scan)],
         vec![paint.dim("to index"), stage(status.stages.index)],
+        vec![paint.dim("to read"), attachments(status.stages.extract)],
     ];
     if let Some(rescan) = &status.rescan {
         let (done, total) = (count(rescan.messages), count(rescan.total));
@@ -75,6 +76,14 @@ fn stage(stage: StageStatus) -> String {
     match stage.stuck {
         0 => count(stage.waiting),
         stuck => format!("{}, {} of them stuck", count(stage.waiting), count(stuck)),
+    }
+}
+
+/// Attachments whose text is wanted for the index.
+fn attachments(stage: StageStatus) -> String {
+    match (stage.waiting, stage.stuck) {
+        (waiting, 0) => format!("{} attachments", count(waiting)),
+        (waiting, stuck) => format!("{} attachments, {} of them unreadable", count(waiting), count(stuck)),
     }
 }
 

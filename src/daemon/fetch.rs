@@ -17,7 +17,7 @@ use crate::catalog::{Backlog, Stage};
 use crate::config::{Account, Config};
 use crate::mail::Clock;
 use crate::mail::event::SessionCounts;
-use crate::pipeline::{self, Door, Fetched, Holds, IndexTrouble, Progress, Scanner, ScannerState};
+use crate::pipeline::{self, Door, Fetched, Holds, Progress, Scanner, ScannerState, StageTrouble};
 
 /// What became of a fetch: one line an account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -127,7 +127,8 @@ pub(super) struct Context {
     pub(super) door: Door,
     pub(super) roster: Roster,
     pub(super) scanner: Scanner,
-    pub(super) index_trouble: IndexTrouble,
+    pub(super) index_trouble: StageTrouble,
+    pub(super) extract_trouble: StageTrouble,
     pub(super) stages: Stages,
 }
 
@@ -138,6 +139,7 @@ impl Context {
             roster: owner.roster.clone(),
             scanner: owner.watched.scanner.clone(),
             index_trouble: owner.index_trouble.clone(),
+            extract_trouble: owner.extract_trouble.clone(),
             stages: owner.watched.stages,
         }
     }
@@ -200,18 +202,19 @@ impl Context {
         let mut last_waiting = u64::MAX;
         loop {
             let backlogs @ (scan, index) = self.backlogs()?;
-            if (scan.due == 0 && index.due == 0) || *stop.borrow() {
+            let is_reading = self.is_reading()?;
+            if (scan.due == 0 && index.due == 0 && !is_reading) || *stop.borrow() {
                 return self.left(backlogs, None, None);
             }
             let state = self.scanner.state();
             let trouble = self.index_trouble.why().filter(|_| index.due > 0);
             let scanning = scan.due > 0 && (matches!(state, ScannerState::Ready { .. }) || scan.waiting < last_waiting);
             let indexing = index.due > 0 && trouble.is_none();
-            if scanning || indexing {
+            if scanning || indexing || is_reading {
                 last_seen = Instant::now();
             }
             last_waiting = scan.waiting;
-            if !scanning && !indexing && last_seen.elapsed() > wait {
+            if !scanning && !indexing && !is_reading && last_seen.elapsed() > wait {
                 return self.left(backlogs, (scan.due > 0).then(|| absence(state)), trouble);
             }
             tokio::select! {
@@ -219,6 +222,12 @@ impl Context {
                 _ = stop.changed() => {}
             }
         }
+    }
+
+    /// Whether the text of attachments is being read. Where nobody can read it, nobody waits for it.
+    pub(super) fn is_reading(&self) -> anyhow::Result<bool> {
+        let waiting = self.door.holds.catalog.has_waiting_documents()?;
+        Ok(waiting && self.extract_trouble.why().is_none())
     }
 
     /// What waits. Where no reason is given, it is what went wrong most often with those that wait.

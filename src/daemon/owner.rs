@@ -15,6 +15,7 @@ use super::scrub::Scrub;
 use crate::archive::ScannerStatus;
 use crate::catalog::{self, Catalog};
 use crate::config::{Clamd, Config, Environment};
+use crate::extract::{self, Extractor};
 use crate::files::{self, Lock, LockError};
 use crate::index::{self, Index};
 use crate::journal::{self, Log, Signer};
@@ -22,8 +23,8 @@ use crate::mail::views::Limits;
 use crate::mail::{AccountId, Clock, Event};
 use crate::net::clamd::{Address, ParseAddressError, Pool, Version};
 use crate::pipeline::{
-    self, AccessTokens, Door, Engine, Holds, IndexTrouble, Indexing, Keeping, Purging, Scanner, ScannerState, Scanning,
-    Sealing, Signing, Turns, Wake,
+    self, AccessTokens, Door, Engine, Extracting, Holds, Indexing, Keeping, Purging, Scanner, ScannerState, Scanning,
+    Sealing, Signing, StageTrouble, Turns, Wake,
 };
 use crate::{net, store, telemetry};
 
@@ -80,7 +81,8 @@ pub struct Owner {
     pub holds: Holds,
     pub door: Door,
     pub watched: WatchedScanner,
-    pub index_trouble: IndexTrouble,
+    pub index_trouble: StageTrouble,
+    pub extract_trouble: StageTrouble,
     pub(super) roster: Roster,
     keeping: Keeping,
     workers: JoinSet<()>,
@@ -182,7 +184,8 @@ impl Owner {
             holds,
             door,
             watched: WatchedScanner { scanner: Scanner::new(), stages: options.stages, managed: None },
-            index_trouble: IndexTrouble::default(),
+            index_trouble: StageTrouble::default(),
+            extract_trouble: StageTrouble::default(),
             roster,
             keeping,
             workers: JoinSet::new(),
@@ -196,6 +199,7 @@ impl Owner {
         }
         if options.stages != Stages::KeepOnly {
             owner.start_indexing()?;
+            owner.start_extracting()?;
         }
         telemetry::archive_opened(&owner.holds.folder, owner.holds.catalog.totals()?.0);
         Ok(owner)
@@ -204,7 +208,7 @@ impl Owner {
     /// Ends in good order: the stages finish the step in hand, everything queued is kept, and that the archive was
     /// closed is on record.
     pub async fn close(self) -> Result<(), catalog::Error> {
-        let Self { holds, door, watched, index_trouble: _, roster: _, keeping, mut workers, shutdown } = self;
+        let Self { holds, door, watched, keeping, mut workers, shutdown, .. } = self;
         shutdown.send_replace(true);
         while workers.join_next().await.is_some() {}
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -223,6 +227,15 @@ impl Owner {
         let index = open_index(&self.holds)?;
         let hint = self.holds.wake.index.clone();
         let stage = Indexing::new(self.holds.clone(), index, self.index_trouble.clone())?;
+        self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
+        Ok(())
+    }
+
+    fn start_extracting(&mut self) -> Result<(), Error> {
+        // The very program that runs: an update may have put another in its place.
+        let extractor = Extractor::new(PathBuf::from("/proc/self/exe"), extract::Limits::default());
+        let stage = Extracting::new(self.holds.clone(), extractor, self.extract_trouble.clone()).map_err(unopened)?;
+        let hint = self.holds.wake.extract.clone();
         self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
         Ok(())
     }

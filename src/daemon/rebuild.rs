@@ -116,8 +116,9 @@ impl Context {
             (told..indexed).for_each(|_| progress.did(0));
             told = indexed;
             let backlog = catalog.backlog(crate::catalog::Stage::Index, self.door.holds.clock.now())?;
-            if backlog.due == 0 || *stop.borrow() {
-                return Ok(backlog.due == 0);
+            let is_done = backlog.due == 0 && !self.is_reading()?;
+            if is_done || *stop.borrow() {
+                return Ok(is_done);
             }
             trouble = if self.index_trouble.why().is_some() { trouble + LOOK } else { Duration::ZERO };
             if let Some(why) = self.index_trouble.why().filter(|_| trouble > INDEX_WAIT) {

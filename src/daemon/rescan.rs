@@ -103,9 +103,13 @@ impl Context {
     fn requeue(&self, ids: &[String]) -> anyhow::Result<Outcome> {
         let (holds, archive) = (&self.door.holds, self.archive());
         let found: Result<Vec<u64>, _> = ids.iter().map(|id| archive.find(id).map(|row| row.number)).collect();
-        let messages = holds.catalog.requeue(&found?, holds.clock.now())?;
-        holds.wake.scan.notify_one();
-        holds.wake.index.notify_one();
+        let found = found?;
+        let messages = holds.catalog.requeue(&found, holds.clock.now())?;
+        let documents = holds.catalog.retry_documents(&found)?;
+        for stage in [&holds.wake.scan, &holds.wake.index, &holds.wake.extract] {
+            stage.notify_one();
+        }
+        let messages = messages.union(&documents).count() as u64;
         Ok(Outcome { messages, ..Outcome::default() })
     }
 

@@ -19,7 +19,7 @@ use crate::files;
 use crate::index::Index;
 use crate::journal::LogReader;
 use crate::mail::Clock;
-use crate::pipeline::{Holds, IndexTrouble, Indexing, Progress, Step, Wake, Work};
+use crate::pipeline::{Holds, Indexing, Progress, StageTrouble, Step, Wake, Work};
 use crate::store;
 
 /// What became of it.
@@ -205,7 +205,7 @@ impl Restoring<'_> {
             rewriting: Arc::default(),
         };
         let index = Index::create_or_open(&self.beside.join("index"))?;
-        let mut stage = Indexing::new(holds, index, IndexTrouble::default())?;
+        let mut stage = Indexing::new(holds, index, StageTrouble::default())?;
         let (_never, mut stop) = watch::channel(false);
         let mut told = 0;
         while stage.step(&mut stop).await? == Step::Worked {

@@ -72,9 +72,9 @@ impl Document {
         }
     }
 
-    /// With what was read in its attachments elsewhere.
-    pub fn with_extracted(mut self, texts: impl IntoIterator<Item = String>, is_encrypted: bool) -> Self {
-        self.attachments.extend(texts);
+    /// With what was read in one of its attachments elsewhere.
+    pub fn with_extracted(mut self, text: String, is_encrypted: bool) -> Self {
+        self.attachments.push(text);
         self.features.extend(is_encrypted.then_some(Feature::Encryption));
         self
     }

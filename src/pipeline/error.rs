@@ -45,6 +45,8 @@ pub enum Error {
          `poplar verify` names it; put back a copy of it from a backup, and start again"
     )]
     PartsUnknown { pack: u64 },
+    #[error("the text of attachments cannot be read: {0}")]
+    Extractor(String),
     /// The stage that keeps has ended, because the program is stopping.
     #[error("the archive is closing")]
     Closing,
@@ -57,7 +59,7 @@ impl Error {
             Self::Store(error) => error.is_transient(),
             Self::Catalog(error) | Self::Refused(error) => error.is_transient(),
             Self::Journal(error) => error.is_transient(),
-            Self::Index(_) | Self::NoRoom(_) | Self::Closing => true,
+            Self::Index(_) | Self::NoRoom(_) | Self::Extractor(_) | Self::Closing => true,
             Self::Pop3(error) => error.is_transient(),
             Self::Batch(error) => error.is_transient(),
             Self::Secret(error) => error.is_transient(),

@@ -5,39 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::documents::{documents, octets};
 use super::error::blocking;
-use super::holds::{Holds, location};
-use super::{Error, Step, Work};
-use crate::catalog::{Attachment, Indexed, Stage, Summary, Task};
+use super::holds::Holds;
+use super::{Error, StageTrouble, Step, Work};
+use crate::catalog::{Attachment, DocumentPart, DocumentState, Indexed, Stage, Summary, Task};
 use crate::index::{self, Document, Index, Writer};
-use crate::mail::message::{self, Mailbox, Message, READ_LIMIT_BYTES};
+use crate::mail::message::{self, Mailbox, Message};
 use crate::telemetry;
 
 /// Messages of one commit of the index: at most this many, …
 const BATCH: u32 = 512;
 /// … and no more once this many octets have been read.
 const BATCH_BYTES: u64 = 16 << 20;
-/// Of a message too large to be taken apart, this much is read for the index.
-const PREFIX_BYTES: usize = 8 << 20;
-
-/// Why nothing can be indexed, as the outside sees it: a full disk, most likely. Nothing while all is well.
-#[derive(Clone, Debug, Default)]
-pub struct IndexTrouble(Arc<Mutex<Option<String>>>);
-
-impl IndexTrouble {
-    pub fn why(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn is(&self, why: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = why;
-    }
-}
-
 /// The stage.
 pub struct Indexing {
     shared: Arc<Shared>,
-    trouble: IndexTrouble,
+    trouble: StageTrouble,
 }
 
 struct Shared {
@@ -48,7 +32,7 @@ struct Shared {
 }
 
 impl Indexing {
-    pub fn new(holds: Holds, index: Index, trouble: IndexTrouble) -> Result<Self, index::Error> {
+    pub fn new(holds: Holds, index: Index, trouble: StageTrouble) -> Result<Self, index::Error> {
         let writer = Mutex::new(Some(index.writer(index::WRITER_HEAP_BYTES)?));
         Ok(Self { shared: Arc::new(Shared { holds, index, writer }), trouble })
     }
@@ -62,7 +46,7 @@ impl Work for Indexing {
     async fn step(&mut self, _stop: &mut watch::Receiver<bool>) -> Result<Step, Error> {
         let shared = self.shared.clone();
         let outcome = blocking(move || shared.step()).await;
-        self.trouble.is(outcome.as_ref().err().map(ToString::to_string));
+        self.trouble.is(outcome.as_ref().err());
         outcome
     }
 }
@@ -106,7 +90,11 @@ impl Shared {
             writer.erase()?;
         }
         telemetry::messages_indexed(done.len());
-        Ok(self.holds.catalog.indexed(&done, self.holds.clock.now())?)
+        self.holds.catalog.indexed(&done, self.holds.clock.now())?;
+        if done.iter().any(|indexed| !indexed.documents.is_empty()) {
+            self.holds.wake.extract.notify_one();
+        }
+        Ok(())
     }
 
     fn add(&self, writer: &mut Writer, task: &Task) -> Result<Indexed, Error> {
@@ -122,26 +110,30 @@ impl Shared {
                 documents: Vec::new(),
             });
         }
-        let blob = self.holds.reader.open(location(row.place))?;
-        let octets = match row.size_bytes > READ_LIMIT_BYTES as u64 {
-            true => blob.prefix(PREFIX_BYTES)?,
-            false => blob.octets()?,
-        };
+        let octets = octets(&self.holds, row)?;
         let message = message::read(&octets);
+        let documents = documents(&message);
         let document = Document::of(row.message.id, row.number, row.size_bytes, row.kept, &message);
+        let document = self.with_extracted(document, &documents)?;
         let is_collected = self.holds.catalog.is_collected(row.number)?;
         let document = match is_collected {
             true => document.of_participants(&message::participants(&octets, &message), &message),
             false => document,
         };
         writer.add(&document)?;
-        Ok(Indexed {
-            number: row.number,
-            summary: summary(&message),
-            is_collected,
-            is_destroyed: false,
-            documents: Vec::new(),
-        })
+        let summary = summary(&message);
+        Ok(Indexed { number: row.number, summary, is_collected, is_destroyed: false, documents })
+    }
+
+    /// With the text of those documents that have been read.
+    fn with_extracted(&self, mut document: Document, documents: &[DocumentPart]) -> Result<Document, Error> {
+        for part in documents {
+            if let Some(extraction) = self.holds.catalog.extraction(&part.content)? {
+                let is_encrypted = extraction.state == DocumentState::Encrypted;
+                document = document.with_extracted(extraction.text, is_encrypted);
+            }
+        }
+        Ok(document)
     }
 
     fn failed(&self, task: &Task, error: &str) -> Result<(), Error> {

@@ -1,11 +1,13 @@
-//! THE FLOW: fetch, keep, scan, index, clear; one verb a file, and the one worker loop.
+//! THE FLOW: fetch, keep, scan, index, extract, clear; one verb a file, and the one worker loop.
 //! The only place where the holds meet for writing; never prints, and learns nothing from memory that a restart would
 //! forget.
 
 mod age;
 mod arrival;
 mod clear;
+mod documents;
 mod error;
+mod extract;
 mod fetch;
 mod forecast;
 mod holds;
@@ -30,16 +32,18 @@ mod seal;
 mod sign;
 mod stopping;
 mod tokens;
+mod trouble;
 mod visit;
 mod worker;
 
 pub use clear::Receipt;
 pub use error::Error;
+pub use extract::Extracting;
 pub use fetch::{Door, Fetched, Turns};
 pub use forecast::{Forecast, Outlook, Step as ForecastStep, forecast};
 pub use holds::Holds;
 pub use import::{Failure, Imported};
-pub use index::{IndexTrouble, Indexing};
+pub use index::Indexing;
 pub use keep::{Answer, Budget, Keeper, Keeping, Kept};
 pub use listing::look;
 pub use login::way_in;
@@ -51,4 +55,5 @@ pub use scan::{Engine, Scanner, ScannerState, Scanning};
 pub use seal::{Rewriter, SEAL_LEVEL, Sealing};
 pub use sign::{Covered, Mismatch, Signing};
 pub use tokens::{AccessTokens, issuer};
+pub use trouble::StageTrouble;
 pub use worker::{Step, Wake, Work, run, stopping};

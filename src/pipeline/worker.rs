@@ -13,6 +13,7 @@ use crate::telemetry;
 pub struct Wake {
     pub scan: Arc<Notify>,
     pub index: Arc<Notify>,
+    pub extract: Arc<Notify>,
     pub seal: Arc<Notify>,
     pub purge: Arc<Notify>,
 }

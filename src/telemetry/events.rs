@@ -111,6 +111,10 @@ pub fn messages_indexed(messages: usize) {
     debug!(messages, "indexed");
 }
 
+pub fn documents_read(documents: usize) {
+    debug!(documents, "text of attachments read");
+}
+
 pub fn index_rebuilding(why: &dyn Display) {
     warn!(%why, "the index is made anew; searches find what is in it so far");
 }

@@ -28,6 +28,11 @@ impl Message<'_> {
         self.parts.iter().filter_map(protection).collect()
     }
 
+    /// The parts of which only the recipients know what is in them.
+    pub fn encrypted_parts(&self) -> impl Iterator<Item = &Part<'_>> {
+        self.parts.iter().filter(|part| protection(part) == Some(Feature::Encryption))
+    }
+
     /// The text inside an S/MIME signature that encloses what it signs.
     pub fn signed_text(&self) -> String {
         let mut text = String::new();

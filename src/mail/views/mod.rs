@@ -16,7 +16,6 @@ use std::borrow::Cow;
 
 use super::message::Message;
 
-pub(in crate::mail) use carve::signed_content;
 pub use containers::{Limits, zip};
 pub use doubt::Doubt;
 
@@ -45,12 +44,12 @@ pub fn views<'x>(octets: &'x [u8], message: &Message<'x>) -> Views<'x> {
     views_within(octets, message, &Limits::default())
 }
 
-/// What an S/MIME signature (RFC 5652) holds and signs; nothing where it stands beside what it signs.
-pub fn signed_content(octets: &[u8]) -> Vec<Vec<u8>> {
-    carve::signed_content(octets)
-}
-
 /// The same for a scanner that takes other sizes.
 pub fn views_within<'x>(octets: &'x [u8], message: &Message<'x>, limits: &Limits) -> Views<'x> {
     readings::Readings::of(octets, message, limits)
+}
+
+/// What an S/MIME signature (RFC 5652) holds and signs; nothing where it stands beside what it signs.
+pub fn signed_content(octets: &[u8]) -> Vec<Vec<u8>> {
+    carve::signed_content(octets)
 }

@@ -4,7 +4,7 @@
 mod fault;
 mod session;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poplar::mail::BlobId;
@@ -46,6 +46,15 @@ struct State {
     deleted: Vec<Mail>,
     sent_octets: usize,
     has_stalled: bool,
+    is_closed: bool,
+}
+
+impl Drop for Maildrop {
+    fn drop(&mut self) {
+        self.state().is_closed = true;
+        // Its thread waits for a session, and looks then.
+        drop(TcpStream::connect(("127.0.0.1", self.port)));
+    }
 }
 
 impl Maildrop {
@@ -63,6 +72,9 @@ impl Maildrop {
         let served = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
+                if served.lock().unwrap_or_else(PoisonError::into_inner).is_closed {
+                    break;
+                }
                 let state = served.clone();
                 // A client that leaves early is no concern of the next.
                 std::thread::spawn(move || drop(session::serve(stream.unwrap(), &state)));
