@@ -22,16 +22,23 @@ pub(super) struct ExtractWorker {
     members: u32,
     #[arg(long)]
     depth: u32,
+    #[arg(long)]
+    patience_ms: u64,
 }
 
 impl ExtractWorker {
     pub(super) fn run(&self) -> Code {
-        let (text_bytes, unpacked_bytes) = (self.text_bytes, self.unpacked_bytes);
         let limits = Limits {
             memory_bytes: self.memory_bytes,
             cpu_seconds: self.cpu_seconds,
             documents: self.documents,
-            read: ReadLimits { text_bytes, unpacked_bytes, members: self.members, depth: self.depth },
+            read: ReadLimits {
+                text_bytes: self.text_bytes,
+                unpacked_bytes: self.unpacked_bytes,
+                members: self.members,
+                depth: self.depth,
+                patience: Duration::from_millis(self.patience_ms),
+            },
             // Kept by who started it.
             wall: Duration::MAX,
             document_bytes: u64::MAX,

@@ -168,6 +168,7 @@ impl Nursery {
             ("--unpacked-bytes", limits.read.unpacked_bytes),
             ("--members", limits.read.members.into()),
             ("--depth", limits.read.depth.into()),
+            ("--patience-ms", u64::try_from(limits.read.patience.as_millis()).unwrap_or(u64::MAX)),
         ] {
             command.arg(name).arg(value.to_string());
         }

@@ -27,6 +27,8 @@ pub struct ReadLimits {
     pub members: u32,
     /// Documents in documents.
     pub depth: u32,
+    /// Readers end by themselves after this, and what they have read is not lost. Less than the processor time allowed.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
@@ -44,6 +46,12 @@ impl Default for Limits {
 
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self { text_bytes: 8 << 20, unpacked_bytes: 256 << 20, members: 5000, depth: 8 }
+        Self {
+            text_bytes: 8 << 20,
+            unpacked_bytes: 256 << 20,
+            members: 5000,
+            depth: 8,
+            patience: Duration::from_secs(7),
+        }
     }
 }

@@ -13,6 +13,7 @@ mod config;
 mod crash;
 mod documents;
 mod dovecot;
+mod extract;
 mod faults;
 mod flips;
 mod index;

@@ -25,7 +25,7 @@ pub(super) fn zipped(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Tro
     let files = members.iter().filter(|member| !member.is_folder());
     let (locked, open): (Vec<_>, Vec<_>) = files.partition(|member| member.is_encrypted);
     for member in open {
-        if reading.is_full() {
+        if reading.is_over() {
             break;
         }
         file(member, reading);
@@ -86,7 +86,7 @@ pub(super) fn tarred(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Tro
     let mut rest = octets;
     let mut long_name = None;
     while let Some((header, behind)) = rest.split_first_chunk::<BLOCK>() {
-        if header.iter().all(|octet| *octet == 0) || reading.is_full() {
+        if header.iter().all(|octet| *octet == 0) || reading.is_over() {
             return Ok(());
         }
         let Some(size) = octal(&header[124..136]) else { return Err(broken("a header in the archive is broken")) };

@@ -32,7 +32,7 @@ pub(super) fn read(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Troub
     let mut lines = Unfolded { rest: &text };
     while let Some(line) = lines.next() {
         property(&line, reading);
-        if reading.is_full() {
+        if reading.is_over() {
             break;
         }
     }

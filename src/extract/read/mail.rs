@@ -12,7 +12,7 @@ pub(super) fn read(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Troub
         envelope(&enclosed.envelope, reading);
     }
     for part in &message.parts {
-        if reading.is_full() {
+        if reading.is_over() {
             break;
         }
         match part.readable().filter(|_| !part.is_attachment) {

@@ -57,7 +57,7 @@ pub(super) fn ooxml(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Trou
             Piece::Text(text) if takes => reading.push(text),
             Piece::Text(_) => {}
         }
-        if reading.is_full() { Go::Stop } else { Go::On }
+        if reading.is_over() { Go::Stop } else { Go::On }
     })
 }
 
@@ -78,7 +78,7 @@ pub(super) fn master(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Tro
             Piece::Text(text) if takes => reading.push(text),
             Piece::Text(_) => {}
         }
-        if reading.is_full() { Go::Stop } else { Go::On }
+        if reading.is_over() { Go::Stop } else { Go::On }
     })
 }
 
@@ -127,7 +127,7 @@ pub(super) fn odf(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Troubl
             Piece::Text(text) if paragraphs > 0 => reading.push(text),
             Piece::Text(_) => {}
         }
-        if reading.is_full() { Go::Stop } else { Go::On }
+        if reading.is_over() { Go::Stop } else { Go::On }
     })
 }
 

@@ -32,7 +32,7 @@ pub(super) fn read(members: &[Member<'_>], reading: &mut Reading<'_>) -> Result<
         members.iter().filter_map(|member| Some((kind(&member.name)?, number(&member.name), member))).collect();
     parts.sort_by_key(|(part, number, _)| (part.rank, *number));
     for (part, _, member) in parts {
-        if reading.is_full() || !reading.take_member() {
+        if reading.is_over() || !reading.take_member() {
             break;
         }
         let Some(octets) = member.unpacked(reading) else {

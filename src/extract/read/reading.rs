@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io::Read;
+use std::time::Instant;
 
 use flate2::bufread::DeflateDecoder;
 
@@ -8,6 +9,7 @@ use crate::extract::{Extracted, Format, Outcome, ReadLimits, format_of};
 
 /// Reasons told beside a text that is not whole.
 const MOST_SHORTFALLS: usize = 8;
+const TOO_MUCH: &str = "it holds more text than is kept";
 
 /// One document being read, with all that lies in it: the text so far, and what may still be spent.
 pub(in crate::extract) struct Reading<'l> {
@@ -17,6 +19,9 @@ pub(in crate::extract) struct Reading<'l> {
     left_members: u32,
     depth: u32,
     shortfalls: Vec<String>,
+    started: Instant,
+    /// Counts the questions whether it is over, since asking the clock each time costs more than reading.
+    asked: u32,
 }
 
 /// Why a document was not read.
@@ -42,9 +47,10 @@ pub(super) fn broken(why: impl fmt::Display) -> Trouble {
 }
 
 impl<'l> Reading<'l> {
-    pub(in crate::extract) const fn new(limits: &'l ReadLimits) -> Self {
+    pub(in crate::extract) fn new(limits: &'l ReadLimits) -> Self {
         let (left_unpacked, left_members) = (limits.unpacked_bytes, limits.members);
-        Self { limits, text: String::new(), left_unpacked, left_members, depth: 0, shortfalls: Vec::new() }
+        let (text, shortfalls) = (String::new(), Vec::new());
+        Self { limits, text, left_unpacked, left_members, depth: 0, shortfalls, started: Instant::now(), asked: 0 }
     }
 
     /// Reads a document by its format's reader.
@@ -130,16 +136,31 @@ impl<'l> Reading<'l> {
         }
     }
 
-    /// Whether more text would be thrown away.
-    pub(super) const fn is_full(&self) -> bool {
-        self.text.len() as u64 >= self.limits.text_bytes
+    /// Whether to end: more text would be thrown away, or time is up.
+    pub(super) fn is_over(&mut self) -> bool {
+        const SELDOM: u32 = 64;
+        self.asked = self.asked.wrapping_add(1);
+        let is_full = self.text.len() as u64 >= self.limits.text_bytes;
+        if is_full {
+            self.fall_short(TOO_MUCH);
+        }
+        is_full || self.asked % SELDOM == 0 && self.is_late()
+    }
+
+    /// Whether time is up.
+    pub(super) fn is_late(&mut self) -> bool {
+        let is_late = self.started.elapsed() > self.limits.patience;
+        if is_late {
+            self.fall_short("reading it takes too long");
+        }
+        is_late
     }
 
     pub(super) fn push(&mut self, text: &str) {
         let room = usize::try_from(self.limits.text_bytes).unwrap_or(usize::MAX).saturating_sub(self.text.len());
         self.text.push_str(&text[..text.floor_char_boundary(room)]);
         if text.len() > room {
-            self.fall_short("it holds more text than is kept");
+            self.fall_short(TOO_MUCH);
         }
     }
 
@@ -170,10 +191,12 @@ impl<'l> Reading<'l> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn limits() -> ReadLimits {
-        ReadLimits { text_bytes: 10, unpacked_bytes: 10, members: 3, depth: 1 }
+        ReadLimits { text_bytes: 10, unpacked_bytes: 10, members: 3, depth: 1, patience: Duration::from_secs(60) }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) fn workbook(members: &[Member<'_>], reading: &mut Reading<'_>) {
     let mut sheets: Vec<_> = members.iter().filter(|member| is_sheet(&member.name)).collect();
     sheets.sort_by_key(|sheet| super::package::number(&sheet.name));
     for sheet in sheets {
-        if reading.is_full() || !reading.take_member() {
+        if reading.is_over() || !reading.take_member() {
             return;
         }
         match sheet.unpacked(reading) {
@@ -84,6 +84,8 @@ enum Taken {
 
 fn cells(octets: &[u8], strings: &[String], reading: &mut Reading<'_>) {
     let (mut taken, mut is_shared) = (Taken::Nothing, false);
+    // Text comes in pieces wherever an entity stands.
+    let mut whole = String::new();
     tell(reading, |reading| {
         walk(octets, |piece| {
             match piece {
@@ -102,21 +104,22 @@ fn cells(octets: &[u8], strings: &[String], reading: &mut Reading<'_>) {
                         _ => Taken::Nothing,
                     }
                 }
-                Piece::End("row") => reading.line(),
+                Piece::Text(text) if taken != Taken::Nothing => whole.push_str(text),
+                Piece::Text(_) => {}
                 Piece::End(name) => {
+                    put(taken, is_shared, &std::mem::take(&mut whole), strings, reading);
                     taken = Taken::Nothing;
-                    if is_margin(name) {
+                    if name == "row" {
                         reading.line();
                     }
                 }
-                Piece::Text(text) => take(taken, is_shared, text, strings, reading),
             }
-            if reading.is_full() { Go::Stop } else { Go::On }
+            if reading.is_over() { Go::Stop } else { Go::On }
         })
     });
 }
 
-fn take(taken: Taken, is_shared: bool, text: &str, strings: &[String], reading: &mut Reading<'_>) {
+fn put(taken: Taken, is_shared: bool, text: &str, strings: &[String], reading: &mut Reading<'_>) {
     match taken {
         Taken::Nothing => {}
         Taken::Value if is_shared => {
@@ -124,7 +127,7 @@ fn take(taken: Taken, is_shared: bool, text: &str, strings: &[String], reading: 
             string.into_iter().for_each(|string| reading.push(string));
         }
         Taken::Value | Taken::Inline => reading.push(text),
-        Taken::Margin => reading.push(&without_codes(text)),
+        Taken::Margin => reading.paragraph(&without_codes(text)),
     }
 }
 
@@ -173,6 +176,6 @@ mod tests {
             &mut reading,
         );
         let read = reading.finish(Ok(()));
-        assert_eq!((read.text.as_str(), read.outcome), ("Invoice 2\nin due \n Acme & Co\n", Outcome::Read));
+        assert_eq!((read.text.as_str(), read.outcome), ("Invoice 2\nin due \nAcme & Co\n", Outcome::Read));
     }
 }

@@ -135,7 +135,7 @@ fn unknown(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Trouble> {
             Piece::Text(text) if text.trim().is_empty() => reading.blank(),
             Piece::Text(text) => reading.push(text),
         }
-        if reading.is_full() { Go::Stop } else { Go::On }
+        if reading.is_over() { Go::Stop } else { Go::On }
     })
 }
 

@@ -1,6 +1,7 @@
 //! What several tests need: real servers in temporary folders. Knows nothing of what the tests claim.
 
 pub(crate) mod clamd;
+pub(crate) mod corpora;
 pub(crate) mod courier;
 pub(crate) mod document;
 pub(crate) mod dovecot;
