@@ -21,5 +21,6 @@ mod reading;
 mod rescan;
 mod scanning;
 mod scrub;
+mod search;
 mod stray;
 mod trouble;
