@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::Signal;
 
-use super::frames::{ANSWER_HEAD, AnswerHead, Ask, request};
+use super::frames::{ANSWER_HEAD, AnswerHead, Ask, cut, request};
 use super::{Confinement, Extracted, Limits};
 
 /// Of what a worker says while it dies, the last octets are kept.
@@ -248,9 +248,13 @@ fn how(status: ExitStatus, last_words: &[u8]) -> String {
     if said.contains("overflowed its stack") {
         return "it was nested too deeply".to_owned();
     }
+    let said = match said.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("note:")) {
+        Some(last) => format!(" ({})", cut(last.trim(), 200)),
+        None => String::new(),
+    };
     match (status.signal(), status.code()) {
-        (Some(signal), _) => format!("by signal {signal}"),
-        (_, Some(code)) => format!("with status {code}"),
+        (Some(signal), _) => format!("by signal {signal}{said}"),
+        (_, Some(code)) => format!("with status {code}{said}"),
         _ => "in an unknown way".to_owned(),
     }
 }

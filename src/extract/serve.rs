@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::Pid;
 
 use super::frames::{Ask, Attempt, Request, read_request, write_answer};
 use super::read::Reading;
@@ -31,8 +32,7 @@ pub fn serve(limits: &Limits) -> Ended {
 }
 
 fn answer_all(limits: &Limits) -> io::Result<()> {
-    // Panics are answers here; what is told of a death must find room in the pipe, or be dropped.
-    std::panic::set_hook(Box::new(|_| {}));
+    // What is said beside the answers must find room in the pipe, or be dropped.
     let errors = io::stderr();
     fcntl_setfl(&errors, fcntl_getfl(&errors)? | OFlags::NONBLOCK)?;
     // What a library prints must not get among the answers.
@@ -40,13 +40,14 @@ fn answer_all(limits: &Limits) -> io::Result<()> {
     rustix::stdio::dup2_stdout(&errors)?;
     let mut input = io::stdin().lock();
 
+    let parent = rustix::process::getppid();
     let confinement = serde_json::to_string(&confine::confine(limits, output.as_fd()))?;
     write_answer(&mut output, &Extracted { text: confinement, outcome: Outcome::Read })?;
     while let Some(request) = read_request(&mut input)? {
         confine::renew_cpu(limits.cpu_seconds)?;
         let answer = match request.ask {
             Ask::Read => read(&request, limits),
-            Ask::Probe => Extracted { text: serde_json::to_string(&attempts())?, outcome: Outcome::Read },
+            Ask::Probe => Extracted { text: serde_json::to_string(&attempts(parent))?, outcome: Outcome::Read },
         };
         write_answer(&mut output, &answer)?;
     }
@@ -72,7 +73,7 @@ fn sentence(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 /// Tries what a reader that was taken over would try.
-fn attempts() -> Vec<Attempt> {
+fn attempts(parent: Option<Pid>) -> Vec<Attempt> {
     let attempt = |what: &str, outcome: Result<(), String>| Attempt { what: what.to_owned(), refused: outcome.err() };
     let tried = |outcome: io::Result<()>| outcome.map_err(|error| error.to_string());
     let socket = |family| {
@@ -94,11 +95,13 @@ fn attempts() -> Vec<Attempt> {
             tried(Command::new("/bin/true").spawn().and_then(|mut child| child.wait()).map(drop)),
         ),
         attempt("start a thread", tried(std::thread::Builder::new().spawn(|| ()).map(drop))),
-        attempt("signal another process", {
-            let parent =
-                rustix::process::getppid().map_or(Err(rustix::io::Errno::PERM), rustix::process::test_kill_process);
-            parent.map_err(|error| error.to_string())
-        }),
+        attempt(
+            "signal another process",
+            match parent.map(rustix::process::test_kill_process) {
+                Some(signalled) => signalled.map_err(|error| error.to_string()),
+                None => Err("there is none".to_owned()),
+            },
+        ),
         attempt(
             "read its environment",
             match std::env::vars_os().next() {

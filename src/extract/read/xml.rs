@@ -28,7 +28,7 @@ impl Attributes<'_> {
         let mut attributes = self.0?.attributes();
         let found = attributes.with_checks(false).flatten();
         let mut found = found.filter(|attribute| attribute.key.local_name().as_ref() == name);
-        found.next().map(|attribute| match attribute.unescape_value() {
+        found.next().map(|attribute| match attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0) {
             Ok(value) => value.into_owned(),
             Err(_) => attribute.value.into_owned(),
         })

@@ -6,6 +6,7 @@ mod msg;
 mod ppt;
 mod xls;
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +24,9 @@ pub(super) fn read(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Troub
     if octets.starts_with(&[9, 0]) || octets.starts_with(&[9, 2]) || octets.starts_with(&[9, 4]) {
         return xls::sheets(octets, reading);
     }
-    let file =
-        CompoundFile::open(Cursor::new(octets)).map_err(|error| broken(format!("its streams are broken: {error}")))?;
+    let padded = padded(octets);
+    let file = CompoundFile::open(Cursor::new(&padded[..]))
+        .map_err(|error| broken(format!("its streams are broken: {error}")))?;
     let mut compound = Compound { file };
     if compound.has("/EncryptedPackage") || compound.has("/DRMContent") || compound.has("/\u{9}DRMContent") {
         return Err(Trouble::Encrypted);
@@ -40,7 +42,9 @@ pub(super) fn read(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Troub
         xls::sheets(&book, reading)?;
     } else if let Some(document) = compound.stream("/PowerPoint Document", reading) {
         ppt::read(&document, reading)?;
-    } else if let Some(package) = compound.stream("/Package", reading) {
+    } else if let Some(package) =
+        ["/Package", "/CONTENTS", "/Contents"].iter().find_map(|name| compound.stream(name, reading))
+    {
         reading.enclosed(None, "", &package);
     } else if let Some(native) = compound.stream("/\u{1}Ole10Native", reading) {
         packed_file(&native, reading);
@@ -49,6 +53,18 @@ pub(super) fn read(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Troub
     }
     embedded(&mut compound, reading);
     Ok(())
+}
+
+/// With room for every sector that the last block of the table of sectors may name: some programs name more than they
+/// wrote, and the library would refuse those files.
+fn padded(octets: &[u8]) -> Cow<'_, [u8]> {
+    let sector = if octets.get(30) == Some(&12) { 4096 } else { 512 };
+    let whole = (octets.len().saturating_sub(sector)).next_multiple_of(sector * sector / 4) + sector;
+    let mut padded = Cow::Borrowed(octets);
+    if CompoundFile::open(Cursor::new(octets)).is_err() {
+        padded.to_mut().resize(whole, 0);
+    }
+    padded
 }
 
 impl Compound<'_> {

@@ -1,6 +1,8 @@
 //! PDF (ISO 32000): the text of its pages, and what stands beside them: title, notes, fields, headings, attached files.
 //! Who asks for a password gets one try: the empty one.
 
+mod mend;
+
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -15,16 +17,18 @@ use super::reading::{Reading, Trouble, broken};
 const DEEPEST: usize = 200;
 
 pub(super) fn read(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Trouble> {
-    let mut document = Document::load_mem(octets).map_err(|error| trouble(&error))?;
-    if document.is_encrypted() && document.decrypt("").is_err() {
-        return Err(Trouble::Encrypted);
-    }
+    let document = open(octets, reading)?;
     let pages: Vec<_> = document.get_pages().into_iter().collect();
     let mut unread = 0_usize;
     let mut done = 0;
     while done < pages.len() && !reading.is_over() {
         let (text, read) = run(&document, &pages, done, reading);
+        let is_blank = text.trim().is_empty();
         push_page(&text, reading);
+        // Fonts that the library finds no letters in; perhaps the other way does.
+        let lesser =
+            pages[done..done + read].iter().filter(|_| is_blank).filter_map(|(page, _)| lesser_text(&document, *page));
+        lesser.for_each(|text| push_page(&text, reading));
         done += read;
         if done < pages.len() && !reading.is_over() {
             match lesser_text(&document, pages[done].0) {
@@ -42,6 +46,24 @@ pub(super) fn read(octets: &[u8], reading: &mut Reading<'_>) -> Result<(), Troub
         return Err(broken("it has no pages"));
     }
     Ok(())
+}
+
+/// Decrypted if it is encrypted; mended if that is what it takes.
+fn open(octets: &[u8], reading: &mut Reading<'_>) -> Result<Document, Trouble> {
+    let mut document = match Document::load_mem(octets).map_err(|error| trouble(&error)) {
+        Ok(document) if !document.get_pages().is_empty() => document,
+        Err(Trouble::Encrypted) => return Err(Trouble::Encrypted),
+        sound => {
+            let mended = mend::mended(octets).and_then(|mended| Document::load_mem(&mended).ok());
+            let Some(mended) = mended else { return sound };
+            reading.fall_short("its table of objects is broken");
+            mended
+        }
+    };
+    if document.is_encrypted() && document.decrypt("").is_err() {
+        return Err(Trouble::Encrypted);
+    }
+    Ok(document)
 }
 
 fn trouble(error: &pdf_extract::Error) -> Trouble {
