@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use poplar::extract::Extractor;
 use poplar::mail::message;
@@ -12,7 +12,10 @@ use crate::support::corpora::unpacked;
 use crate::support::poplar::files_below;
 
 /// Rows that cannot be met, and why. One that is met must not be listed.
-const NOT_MET: [(&str, &str); 0] = [];
+const NOT_MET: [(&str, &str); 2] = [
+    ("0031-testHTMLBadScript.html.eml", "the word stands in a script, which nobody reads"),
+    ("0332-testExtraSpaces.pdf.eml", "its letters stand so far apart that blanks are seen between them"),
+];
 
 struct Row {
     file: String,
@@ -31,7 +34,7 @@ fn read(extractor: &Extractor, mail: &[u8]) -> (String, String) {
     (text.to_lowercase(), outcomes.join(" / "))
 }
 
-fn rows(folder: &PathBuf) -> Vec<Row> {
+fn rows(folder: &Path) -> Vec<Row> {
     let table = fs::read_to_string(folder.join("expected.tsv")).unwrap();
     let row = |line: &str| {
         let fields: Vec<&str> = line.split('\t').collect();
@@ -64,9 +67,6 @@ fn the_words_of_collected_documents_are_found() {
         count[0] += 1;
         count[1] += u32::from(!text.trim().is_empty());
         count[2] += u32::from(outcome.starts_with("read"));
-        if std::env::var_os("TELL").is_some() {
-            eprintln!("{}\t{outcome}\t{}", row.file, text.len());
-        }
     }
     // How far the formats come that have no words listed: `cargo nextest run --no-capture` shows it.
     for (format, [all, with_text, whole]) in counts {

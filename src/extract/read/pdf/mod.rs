@@ -6,6 +6,7 @@ mod mend;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pdf_extract::content::{Content, Operation};
 use pdf_extract::{
     Dictionary, Document, MediaBox, Object, ObjectId, OutputDev, OutputError, PlainTextOutput, Transform, output_doc,
     output_doc_page,
@@ -63,7 +64,40 @@ fn open(octets: &[u8], reading: &mut Reading<'_>) -> Result<Document, Trouble> {
     if document.is_encrypted() && document.decrypt("").is_err() {
         return Err(Trouble::Encrypted);
     }
+    spell_out(&mut document);
     Ok(document)
+}
+
+/// The operators that show a string on the next line (section 9.4.3), which the library does not know, in longer words.
+fn spell_out(document: &mut Document) {
+    let of_pages: HashSet<_> = document.page_iter().flat_map(|page| document.get_page_contents(page)).collect();
+    for (id, object) in &mut document.objects {
+        let Object::Stream(stream) = object else { continue };
+        let is_form = stream.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|kind| kind == b"Form");
+        if !is_form && !of_pages.contains(id) {
+            continue;
+        }
+        let plain = stream.decompressed_content().unwrap_or_else(|_| stream.content.clone());
+        let has_short = [&b")'"[..], b") '", b")\"", b") \"", b">'", b">\""]
+            .iter()
+            .any(|sign| memchr::memmem::find(&plain, sign).is_some());
+        if !has_short {
+            continue;
+        }
+        let Ok(mut content) = Content::decode(&plain) else { continue };
+        content.operations = content.operations.into_iter().flat_map(spelled_out).collect();
+        if let Ok(longer) = content.encode() {
+            stream.set_plain_content(longer);
+        }
+    }
+}
+
+fn spelled_out(mut operation: Operation) -> Vec<Operation> {
+    if !matches!(operation.operator.as_str(), "'" | "\"") {
+        return vec![operation];
+    }
+    let shown = operation.operands.pop().into_iter().collect();
+    vec![Operation::new("T*", Vec::new()), Operation::new("Tj", shown)]
 }
 
 fn trouble(error: &pdf_extract::Error) -> Trouble {
