@@ -1,5 +1,7 @@
 //! What the targets fuzz, without the rest of the program and what that needs: these modules use nothing else of it.
 
+#[path = "../src/extract/mod.rs"]
+pub mod extract;
 #[path = "../src/files/mod.rs"]
 pub mod files;
 #[path = "../src/journal/mod.rs"]

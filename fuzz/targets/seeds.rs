@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use poplar::extract::Format;
 use poplar::journal::{self, Entry, Log, Signer};
 use poplar::mail::{AccountId, Event, Occurrence, Timestamp};
 use poplar::store::{self, Append, Incoming, Packed, Sealing, Writer};
@@ -13,7 +14,7 @@ libfuzzer_sys::fuzz_target!(|_octets: &[u8]| {});
 fn main() {
     let folder = std::env::args().nth(1).expect("the folder to write to");
     let folder = Path::new(&folder);
-    for target in ["frames", "recovery", "sealed", "proof", "wire", "clamd", "views", "zips"] {
+    for target in ["frames", "recovery", "sealed", "proof", "wire", "clamd", "views", "zips", "extract"] {
         fs::create_dir_all(folder.join(target)).unwrap();
     }
     packs(folder);
@@ -21,6 +22,26 @@ fn main() {
     dialogs(folder);
     mails(folder);
     replies(folder);
+    documents(folder);
+}
+
+/// A few words in each format that can be written by hand, behind the number of the format.
+fn documents(folder: &Path) {
+    let tnef = b"\x78\x9f\x3e\x22\x01\0\x02\x0f\x80\x06\0\x05\0\0\0words\0\0";
+    let documents: [(Format, &[u8]); 7] = [
+        (Format::Rtf, b"{\\rtf1\\ansi{\\fonttbl{\\f0\\fcharset204 A;}}\\f0 \\'ce\\u252?\\bin1 x\\par}"),
+        (Format::Html, b"<html><meta charset=koi8-r><img alt='a'>w&ouml;rds</html>"),
+        (Format::Xml, b"<?xml version='1.0' encoding='utf-8'?><office:document><text:p>words&amp;</text:p></office:document>"),
+        (Format::Ics, b"BEGIN:VCALENDAR\r\nSUMMARY;ENCODING=QUOTED-PRINTABLE:a=C3=A4=\r\nb\r\nATTENDEE;CN=\"x\":y\r\n z\r\n"),
+        (Format::Eml, b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nwords\r\n--b--\r\n"),
+        (Format::Text, b"\xff\xfew\0o\0r\0d\0s\0"),
+        (Format::Tnef, tnef),
+    ];
+    for (format, octets) in documents {
+        let number = Format::ALL.iter().position(|known| *known == format).expect("all are listed");
+        let input = [&[u8::try_from(number).unwrap()][..], octets].concat();
+        fs::write(folder.join(format!("extract/{format}")), input).unwrap();
+    }
 }
 
 /// A mail with most that is looked for in one, and an archive.

@@ -83,10 +83,7 @@ fn attempts(parent: Option<Pid>) -> Vec<Attempt> {
     vec![
         attempt("read /etc/passwd", tried(File::open("/etc/passwd").map(drop))),
         attempt("read its own program", tried(File::open("/proc/self/exe").map(drop))),
-        attempt(
-            "write a file",
-            tried(File::create("/tmp/poplar-extract-probe").and_then(|mut file| file.write_all(b"x"))),
-        ),
+        attempt("write a file", tried(written())),
         attempt("list the root folder", tried(std::fs::read_dir("/").map(drop))),
         attempt("open a socket (IPv4)", socket(rustix::net::AddressFamily::INET)),
         attempt("open a socket (unix)", socket(rustix::net::AddressFamily::UNIX)),
@@ -110,4 +107,24 @@ fn attempts(parent: Option<Pid>) -> Vec<Attempt> {
             },
         ),
     ]
+}
+
+/// Leaves nothing behind where it can.
+fn written() -> io::Result<()> {
+    let path = format!("/tmp/poplar-extract-probe-{}", std::process::id());
+    File::create(&path)?.write_all(b"x")?;
+    std::fs::remove_file(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else that they are refused would say nothing.
+    #[test]
+    fn who_is_not_shut_in_can_do_what_is_tried() {
+        for attempt in attempts(Some(rustix::process::getpid())) {
+            assert_eq!(attempt.refused, None, "{}", attempt.what);
+        }
+    }
 }

@@ -122,7 +122,6 @@ fn octal(field: &[u8]) -> Option<usize> {
 mod tests {
     use std::io::Write;
 
-    use super::*;
     use crate::extract::{Format, Outcome, ReadLimits};
 
     fn tar(name: &str, data: &[u8]) -> Vec<u8> {

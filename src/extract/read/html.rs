@@ -59,7 +59,6 @@ fn value<'t>(tag: &'t str, name: &str) -> Option<&'t str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::extract::{Format, ReadLimits};
 
     #[test]

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use flate2::bufread::DeflateDecoder;
@@ -92,8 +93,11 @@ impl<'l> Reading<'l> {
             return;
         }
         self.depth += 1;
-        let ended = self.document(format, octets);
-        self.depth -= 1;
+        // A reader that panics costs its own document, not those beside it.
+        let depth = self.depth;
+        let ended = catch_unwind(AssertUnwindSafe(|| self.document(format, octets)));
+        let ended = ended.unwrap_or_else(|_| Err(broken("reading it failed in an unforeseen way")));
+        self.depth = depth - 1;
         self.line();
         if let Err(trouble) = ended {
             self.fall_short(&format!("{}: {trouble}", name.unwrap_or("a document in it")));
