@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use poplar::index::{self, Document, Error, Facts, Index, NumberSet, Page, Reader, Sort, WRITER_HEAP_BYTES, Writer};
-use poplar::mail::query::{Fact, parse};
+use poplar::mail::query::{Fact, Field, parse};
 use poplar::mail::{BlobId, Timestamp, Verdict, message};
 use tempfile::TempDir;
 
@@ -235,6 +235,119 @@ fn hits_come_sorted_in_pages_with_the_whole_total() {
     assert_eq!(shelf.page("day", Sort::Newest, usize::MAX, usize::MAX), (4, vec![]));
     assert_eq!(shelf.page("day", Sort::Newest, 0, usize::MAX).1.len(), 4);
     assert_eq!(shelf.page("day", Sort::Newest, 0, 0), (4, vec![]));
+}
+
+#[test]
+fn a_page_begins_behind_a_message_whatever_came_meanwhile() {
+    let mut shelf = Shelf::new();
+    let mut ids = Vec::new();
+    for day in 1..=9 {
+        ids.push(
+            shelf.add(
+                format!("Date: Mon, {day} Jan 2024 10:00:00 +0000\r\nSubject: day\r\n\r\n{}", "day ".repeat(day))
+                    .as_bytes(),
+            ),
+        );
+    }
+    shelf.writer.commit().unwrap();
+    let behind = |shelf: &Shelf, id, sort| {
+        let page = Page { sort, after: Some(id), limit: 3, ..Page::default() };
+        let hits = shelf.reader.search(&parse("day").query, &Facts::at(NOW), &page)?;
+        Ok::<_, Error>((hits.total, hits.hits.iter().map(|hit| hit.number).collect::<Vec<_>>()))
+    };
+    assert_eq!(behind(&shelf, ids[5], Sort::Newest).unwrap(), (9, vec![5, 4, 3]));
+    assert_eq!(behind(&shelf, ids[5], Sort::Oldest).unwrap(), (9, vec![7, 8, 9]));
+    assert_eq!(behind(&shelf, ids[0], Sort::Newest).unwrap(), (9, vec![]));
+    let best = shelf.page("day", Sort::Relevance, 0, 9).1;
+    let fourth = ids[usize::try_from(best[3]).unwrap() - 1];
+    assert_eq!(behind(&shelf, fourth, Sort::Relevance).unwrap().1, best[4..7]);
+
+    shelf.add(b"Date: Mon, 20 Jan 2024 10:00:00 +0000\r\nSubject: day\r\n\r\n");
+    shelf.writer.commit().unwrap();
+    assert_eq!(behind(&shelf, ids[5], Sort::Newest).unwrap(), (10, vec![5, 4, 3]));
+    let nothing = behind(&shelf, BlobId::of(b"another"), Sort::Newest);
+    assert!(matches!(nothing, Err(Error::NoSuchHit { .. })));
+}
+
+#[test]
+fn hits_are_counted_by_sender_year_and_what_is_attached() {
+    let shelf = Shelf::of_samples();
+    let count = |query: &str| shelf.reader.facets(&parse(query).query, &Facts::at(NOW)).unwrap();
+    let facets = count("");
+    let pairs = |counts: &[(&str, u64)]| counts.iter().map(|(value, count)| ((*value).to_owned(), *count)).collect();
+    assert_eq!(facets.years, [(2024, 4)].into());
+    assert_eq!(facets.kinds, pairs(&[("csv", 1), ("eml", 1), ("pdf", 1), ("zip", 1)]));
+    assert_eq!(facets.senders.get("joerg@example.de"), Some(&1));
+    assert_eq!(facets.senders.values().sum::<u64>(), 4);
+    let one = count("kostet");
+    assert_eq!((one.senders, one.kinds), (pairs(&[("joerg@example.de", 1)]), pairs(&[])));
+    assert!(one.numbers.contains(1) && one.numbers.common(&facets.numbers) == 1);
+}
+
+#[test]
+fn lists_languages_and_signatures_have_fields_of_their_own() {
+    let shelf = Shelf::of(&[
+        "From: a@example.org\nList-Id: Tool users <tool-users.lists.example.org>\n\n\
+         Does anybody know how the new release can be built on an old machine without the network?",
+        "From: b@example.org\nList-Post: <mailto:talk@example.net>\n\n\
+         Weiß jemand, wie die neue Fassung auf einem alten Rechner ohne das Netz zu bauen ist?",
+        "From: c@example.org\nContent-Type: application/pkcs7-mime; name=smime.p7m\n\nabc",
+    ]);
+    for (query, numbers) in [
+        ("list:tool-users", &[1][..]),
+        ("list:tool-users.lists.example.org", &[1]),
+        ("list:talk@example.net", &[2]),
+        ("list:users", &[1]),
+        ("talk@example.net", &[2]),
+        ("list:somebody", &[]),
+        ("lang:en", &[1]),
+        ("lang:German", &[2]),
+        ("has:encryption", &[3]),
+        ("has:signature", &[]),
+    ] {
+        assert_eq!(shelf.numbers(query), numbers, "{query}");
+    }
+}
+
+#[test]
+fn text_inside_attachments_is_apart_from_the_text_of_the_message() {
+    let mut shelf = Shelf::of_samples();
+    let octets = b"Subject: report\r\n\r\nsee below";
+    let document = document(5, octets).with_extracted("the secret figures".to_owned(), true);
+    shelf.writer.add(&document).unwrap();
+    shelf.writer.commit().unwrap();
+    for (query, numbers) in [
+        ("attachment:figures", &[5][..]),
+        ("body:figures", &[]),
+        ("figures", &[5]),
+        ("\"secret figures\" below", &[5]),
+        ("attachment:march", &[2]),
+        ("body:march", &[]),
+        ("has:encrypted", &[5]),
+    ] {
+        assert_eq!(shelf.numbers(query), numbers, "{query}");
+    }
+}
+
+#[test]
+fn it_is_explained_why_a_message_is_a_hit_or_is_none() {
+    let shelf = Shelf::of_samples();
+    let id = BlobId::of(&std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mail/words.eml")).unwrap());
+    let explain = |query: &str| {
+        let explained = shelf.reader.explain(&parse(query).query, &Facts::at(NOW), id).unwrap().unwrap();
+        let inner: Vec<bool> = explained.inner.iter().map(|piece| piece.matches).collect();
+        (explained.matches, explained.found_in, inner)
+    };
+    assert_eq!(explain("kostet"), (true, vec![Field::Body], vec![]));
+    assert_eq!(explain("joerg"), (true, vec![Field::From], vec![]));
+    assert_eq!(explain("with:example"), (true, vec![Field::From, Field::To, Field::Cc], vec![]));
+    assert_eq!(explain("kostet picture -ann"), (false, vec![], vec![true, false, false]));
+    assert_eq!(explain("kostet OR picture"), (true, vec![], vec![true, false]));
+    assert_eq!(explain("-picture"), (true, vec![], vec![false]));
+    let unknown = shelf.reader.explain(&parse("x").query, &Facts::at(NOW), BlobId::of(b"no such"));
+    assert_eq!(unknown.unwrap(), None);
+    let found = shelf.reader.found_in(&parse("(kostet OR marz) -picture").query, &[id]).unwrap();
+    assert_eq!(found, [vec![Field::Subject, Field::Body]]);
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod pop3_tls;
 mod query;
 mod rebuild;
 mod sealed_format;
+mod search_oracle;
 mod spine;
 mod store_format;
 mod support;

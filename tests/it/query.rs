@@ -57,6 +57,8 @@ fn fields_take_a_word_a_phrase_or_a_group() {
         ("date:2024 date:2024-3 date:2024/03/05", "date:2024 date:2024-03 date:2024-03-05"),
         ("date:2024-03..2024-05 date:..2023 date:2025..", "date:2024-03..2024-05 date:..2023 date:2025.."),
         ("after:2024 before:2025-02-28 newer:7d older:1Y", "after:2024 before:2025-02-28 newer:7d older:1y"),
+        ("attachment:\"net total\" list:tool-users", "attachment:\"net total\" list:tool-users"),
+        ("has:encrypted has:signed lang:German lang:pt-BR", "has:encryption has:signature lang:de lang:pt"),
         ("size:>5MiB size:<=200KB size:<1k size:>=10", "size:>5MiB size:<=200KB size:<1KiB size:>=10B"),
         ("subject:from:x", "subject:from:x"),
     ] {
@@ -78,6 +80,7 @@ fn what_is_pasted_is_searched_as_words_and_said_so() {
         ("from: to: ann", "\"from\" to:ann", 1),
         ("date:yesterday", "yesterday", 1),
         ("date:2024-13 after:2024-02-30", "2024-13 2024-02-30", 2),
+        ("lang:klingon", "klingon", 1),
         ("is:happy has:fun size:5 newer:7 id:xyz", "happy fun 5 7 xyz", 5),
         ("a !!! b", "a b", 1),
         ("() a", "a", 0),

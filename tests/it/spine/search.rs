@@ -1,16 +1,14 @@
 //! Searching mail in many languages and documents of many kinds, through the whole program; and that what is found is
 //! explained, counted and paged as it should be.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use poplar::archive::{self, Search};
 use poplar::mail::{BlobId, Clock};
-use serde_json::Value;
 
 use crate::support::corpora::unpacked;
-use crate::support::poplar::{Archive, mail};
+use crate::support::poplar::Archive;
 
 /// An archive with everything in a folder; not scanned.
 fn imported(folder: &Path) -> Archive {
