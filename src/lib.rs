@@ -60,6 +60,7 @@
 //! | the bytes on disk | `store/`, `schemas/store.md` |
 //! | how it is proved what happened | `journal/`, `schemas/journal.md` |
 //! | what the catalog knows | `schemas/catalog/*.sql` |
+//! | which messages are one thread | `catalog/threads/`, what ties them `mail/ties.rs` |
 //! | how a stage works | `pipeline/<verb>.rs` |
 //! | what the collector makes of each thing a POP3 server may do | `docs/pop3.md` |
 //! | what a session fetches and deletes | `pipeline/plan.rs`, `pipeline/recognise.rs`, `pipeline/visit.rs` |

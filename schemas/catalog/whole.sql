@@ -495,48 +495,71 @@ CREATE TRIGGER purging_is_marked_anew AFTER UPDATE ON purging WHEN NEW.mark IS O
     WHERE pack = NEW.pack;
 END;
 
-CREATE TABLE document (
+CREATE TABLE tie (
+    message INTEGER PRIMARY KEY REFERENCES message (number),
+    family  INTEGER NOT NULL,
+    date_ms INTEGER NOT NULL,                          -- when it was written, as it says; else when it was kept
+    ids     BLOB NOT NULL,                             -- hashes of the ids it names, its own first: 8 octets each
+    subject INTEGER,                                   -- hash of its subject without reply marks
+    stray   INTEGER NOT NULL CHECK (stray = 0 OR stray = 1), -- it answers something, and does not say what
+    after   INTEGER,                                   -- of a stray reply, the message that it is taken to answer
+    mark    INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX tie_by_family ON tie (family, date_ms, message);
+
+CREATE INDEX tie_by_subject ON tie (subject, after) WHERE subject IS NOT NULL;
+
+CREATE INDEX tie_by_after ON tie (after) WHERE after IS NOT NULL;
+
+CREATE TABLE named (
+    id     INTEGER PRIMARY KEY,
+    family INTEGER NOT NULL,
+    mark   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE tag (
+    name    TEXT NOT NULL,
     message INTEGER NOT NULL REFERENCES message (number),
-    part    INTEGER NOT NULL,
-    content BLOB NOT NULL CHECK (length(content) = 32),    -- SHA-256 of the part's octets
-    state   TEXT NOT NULL
-            CHECK (state IN ('waiting', 'read', 'partial', 'encrypted', 'unsupported', 'failed', 'crashed')),
+    at_ms   INTEGER NOT NULL,
+    tagger  TEXT NOT NULL,
     mark    INTEGER,
-    PRIMARY KEY (message, part)
+    PRIMARY KEY (name, message)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX document_unread ON document (state, message) WHERE state <> 'read';
+CREATE INDEX tag_of_message ON tag (message, name);
 
-CREATE INDEX document_by_content ON document (content);
-
-CREATE TRIGGER document_is_marked AFTER INSERT ON document BEGIN
-    UPDATE document SET mark = fingerprint(NEW.message, NEW.part, NEW.content, NEW.state)
-    WHERE message = NEW.message AND part = NEW.part;
+CREATE TRIGGER tag_is_marked AFTER INSERT ON tag BEGIN
+    UPDATE tag SET mark = fingerprint(NEW.name, NEW.message, NEW.at_ms, NEW.tagger)
+    WHERE name = NEW.name AND message = NEW.message;
 END;
 
-CREATE TRIGGER document_is_marked_anew AFTER UPDATE ON document WHEN NEW.mark IS OLD.mark BEGIN
-    UPDATE document SET mark = fingerprint(NEW.message, NEW.part, NEW.content, NEW.state)
-    WHERE message = NEW.message AND part = NEW.part;
-END;
-
-CREATE TABLE extraction (
+CREATE TABLE note (
     number  INTEGER PRIMARY KEY,
-    content BLOB NOT NULL UNIQUE CHECK (length(content) = 32),
-    version INTEGER NOT NULL,                              -- of the extractor
-    state   TEXT NOT NULL
-            CHECK (state IN ('read', 'partial', 'encrypted', 'unsupported', 'failed', 'crashed')),
-    detail  TEXT,                                          -- why it is not read
-    text    BLOB NOT NULL,                                 -- UTF-8, compressed with zstd
+    message INTEGER NOT NULL REFERENCES message (number),
+    at_ms   INTEGER NOT NULL,
+    author  TEXT NOT NULL,
+    text    TEXT NOT NULL,
     mark    INTEGER
 ) STRICT;
 
-CREATE TRIGGER extraction_is_marked AFTER INSERT ON extraction BEGIN
-    UPDATE extraction SET mark = fingerprint(NEW.number, NEW.content, NEW.version, NEW.state, NEW.detail, NEW.text)
+CREATE INDEX note_of_message ON note (message, number);
+
+CREATE TRIGGER note_is_marked AFTER INSERT ON note BEGIN
+    UPDATE note SET mark = fingerprint(NEW.number, NEW.message, NEW.at_ms, NEW.author, NEW.text)
     WHERE number = NEW.number;
 END;
 
-CREATE TRIGGER extraction_is_marked_anew AFTER UPDATE ON extraction WHEN NEW.mark IS OLD.mark BEGIN
-    UPDATE extraction SET mark = fingerprint(NEW.number, NEW.content, NEW.version, NEW.state, NEW.detail, NEW.text)
-    WHERE number = NEW.number;
+CREATE TABLE saved (
+    name   TEXT PRIMARY KEY,
+    query  TEXT NOT NULL,
+    at_ms  INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    mark   INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER saved_is_marked AFTER INSERT ON saved BEGIN
+    UPDATE saved SET mark = fingerprint(NEW.name, NEW.query, NEW.at_ms, NEW.author)
+    WHERE name = NEW.name;
 END;
 

@@ -44,6 +44,8 @@ pub enum Error {
     FileExists(PathBuf),
     #[error("cannot write {}: {}", .0.display(), .1)]
     Unwritable(PathBuf, std::io::Error),
+    #[error("no search is saved as {0:?}; `poplar saved list` names those that are")]
+    NoSavedSearch(String),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
     #[error(transparent)]

@@ -5,9 +5,11 @@ mod error;
 mod journal;
 mod ledger;
 mod quarantine;
+mod said;
 mod search;
 mod show;
 mod status;
+mod threads;
 mod verify;
 
 pub use error::Error;
@@ -17,9 +19,11 @@ pub use quarantine::{
     AskedShown, Decided, ExportShown, Exported, FoundIn, ItemShown, ItemTold, Outcome, ReadingShown, ReleaseShown,
     Sealed, Standing, Wish,
 };
+pub use said::{NoteShown, SavedShown, TagShown, Tagged};
 pub use search::{Count, Explanation, Facets, Hit, Matching, Order, Piece, Results, Search, Skipped};
 pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, Stub, ViewShown};
 pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, ScannerStatus, StageStatus, Stages, Status};
+pub use threads::ThreadShown;
 pub use verify::{Checked, Damage, Depth, LeftOver, Pace, Report};
 
 /// A message of the archive, as [`Archive::find`] hands it out.

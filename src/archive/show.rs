@@ -2,6 +2,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::quarantine::{Judge, ReadingShown, Sealed, Standing};
+use super::said::NoteShown;
+use super::threads::ThreadShown;
 use super::{Archive, Error};
 use crate::catalog::{Destroyed, MessageRow, MetAt, VerdictRow};
 use crate::mail::message::{self, Envelope, Mailbox, Message, Part, READ_LIMIT_BYTES};
@@ -45,6 +47,12 @@ pub struct Shown {
     pub problems: Vec<String>,
     /// Why its octets are not here any more: then nothing is known that only they told.
     pub destroyed: Option<DestroyedShown>,
+    /// The thread it is part of; of one that is not indexed yet, or destroyed, itself alone.
+    pub thread: ThreadShown,
+    /// What people put on it, by name.
+    pub tags: Vec<String>,
+    /// What people wrote about it, the first one first.
+    pub notes: Vec<NoteShown>,
     /// Who read it, or took something out of it, the first one first.
     pub readings: Vec<ReadingShown>,
 }
@@ -166,6 +174,9 @@ impl Archive {
             scans: verdicts.iter().map(ViewShown::of).collect(),
             journal: row.journal,
             problems: message.problems.iter().map(ToString::to_string).collect(),
+            thread: self.thread(row)?,
+            tags: self.catalog.tags_of(row.number)?,
+            notes: self.notes(row)?,
             readings: self.readings(row)?,
             destroyed: None,
         })
@@ -188,6 +199,9 @@ impl Archive {
             scans: self.catalog.verdicts(row.number)?.iter().map(ViewShown::of).collect(),
             journal: row.journal,
             problems: Vec::new(),
+            thread: ThreadShown::alone(row.message.id),
+            tags: Vec::new(),
+            notes: Vec::new(),
             readings: self.readings(row)?,
             destroyed: Some(DestroyedShown { at: at.to_string(), by, reason, journal }),
         })

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Error;
 use super::accounts::{account_added, collected, collects, paused, removed, renamed};
 use super::work::Stage;
-use super::{purge, quarantine, rescan};
+use super::{purge, quarantine, rescan, said};
 use crate::mail::event::{Deleting, Event, Kept, Listed, MessageRef, Scanned, Session, Sighting};
 use crate::mail::{AccountId, Fate, Occurrence, Timestamp, ViewVerdict};
 
@@ -51,6 +51,11 @@ pub(super) fn apply(
         Event::Viewed(reading) => quarantine::was_read(sql, at, "viewed", reading),
         Event::Exported(reading) => quarantine::was_read(sql, at, "exported", reading),
         Event::Rescanned(rescanned) => rescan::rescanned(sql, at, rescanned),
+        Event::Tagged(tagging) => said::tagged(sql, at, tagging),
+        Event::Untagged(tagging) => said::untagged(sql, tagging),
+        Event::Noted(noted) => said::noted(sql, at, noted),
+        Event::SearchSaved(saved) => said::saved(sql, at, saved),
+        Event::SearchForgotten(forgotten) => said::forgotten(sql, forgotten),
     }
 }
 

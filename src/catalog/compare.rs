@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::{Catalog, Error};
 
 /// What is made of events. Numbers are left out where only their order is a fact; so is what stages note for themselves.
-const FACTS: [(&str, &str); 13] = [
+const FACTS: [(&str, &str); 16] = [
     ("archive", "key, value"),
     (
         "account",
@@ -33,6 +33,9 @@ const FACTS: [(&str, &str); 13] = [
     ("reading", "number, message, kind, what, reader, at_ms, reason"),
     ("purge", "message, journal, at_ms, reason, decider"),
     ("rescanned", "number, why, signature_set, began_ms, ended_ms, messages, parts, changed, infected"),
+    ("tag", "name, message, at_ms, tagger"),
+    ("note", "number, message, at_ms, author, text"),
+    ("saved", "name, query, at_ms, author"),
 ];
 
 /// Where records lie: sealing and signing, which go on all the time, add to these.

@@ -31,7 +31,7 @@ fn of(crc: u32, kind: u8, octets: &[u8]) -> u32 {
 }
 
 /// Tables whose rows carry a fingerprint, with the columns it is made of. The triggers of the schema say the same.
-const MARKED: [(&str, &str); 21] = [
+const MARKED: [(&str, &str); 26] = [
     (
         "account",
         "number, id, name, host, user, last_poll_ms, last_success_ms, last_error, failures, next_poll_ms, listed, \
@@ -70,6 +70,11 @@ const MARKED: [(&str, &str); 21] = [
     ("purging", "pack, error"),
     ("document", "message, part, content, state"),
     ("extraction", "number, content, version, state, detail, text"),
+    ("tie", "message, family, date_ms, ids, subject, stray, after"),
+    ("named", "id, family"),
+    ("tag", "name, message, at_ms, tagger"),
+    ("note", "number, message, at_ms, author, text"),
+    ("saved", "name, query, at_ms, author"),
 ];
 
 /// A row of `work` has none before it fails.

@@ -22,9 +22,11 @@ mod quarantine;
 mod rebuild;
 mod requests;
 mod rescan;
+mod said;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod work;
 
 pub use accounts::{Account, ServerFacts, Trouble};
@@ -47,4 +49,6 @@ pub use quarantine::{Held, ItemState, ReadBy, Release};
 pub use rebuild::{Rebuilding, Rebuilt};
 pub use requests::{Asked, Owner, Request};
 pub use rescan::{Answered, Rescan};
+pub use said::{NoteRow, SavedRow, TagCount};
+pub use threads::Thread;
 pub use work::{Backlog, Indexed, Stage, Task};

@@ -14,7 +14,7 @@ pub struct Catalog {
     connection: Mutex<Connection>,
 }
 
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../../schemas/catalog/0001_spine.sql"),
     include_str!("../../schemas/catalog/0002_ground.sql"),
     include_str!("../../schemas/catalog/0003_marks.sql"),
@@ -24,6 +24,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../schemas/catalog/0007_cheaper_rows.sql"),
     include_str!("../../schemas/catalog/0008_more_marks.sql"),
     include_str!("../../schemas/catalog/0009_documents.sql"),
+    include_str!("../../schemas/catalog/0010_threads.sql"),
 ];
 
 /// What all migrations come to: a new catalog begins with it, in a tenth of the time.

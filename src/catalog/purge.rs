@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::message_number;
 use super::documents;
+use super::said;
 use super::work::Stage;
 use super::{Catalog, Error};
 use crate::mail::event::Purged;
@@ -135,7 +136,7 @@ impl Catalog {
     }
 }
 
-/// Its row stays, without what was read from its octets; so do its sightings, its verdicts and its journal entries. The
+/// Its row stays, without what was read from its octets and what people said of it; so do its sightings, its verdicts and its journal entries. The
 /// index is told first of all.
 pub(super) fn purged(sql: &Connection, at: Timestamp, purged: &Purged, journal: u64) -> Result<(), Error> {
     let message = message_number(sql, &purged.message)?;
@@ -154,6 +155,7 @@ pub(super) fn purged(sql: &Connection, at: Timestamp, purged: &Purged, journal: 
     sql.prepare_cached("INSERT OR REPLACE INTO purging (pack) SELECT pack FROM message WHERE number = ?1")?
         .execute(params![message])?;
     documents::forget(sql, message)?;
+    said::forget_message(sql, message)?;
     sql.prepare_cached("DELETE FROM work WHERE message = ?1")?.execute(params![message])?;
     sql.prepare_cached("INSERT INTO work (stage, message, due_ms) VALUES ('index', ?1, 0)")?
         .execute(params![message])?;

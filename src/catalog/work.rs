@@ -5,8 +5,9 @@ use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::documents::{self, DocumentPart};
 use super::messages::{MessageRow, Summary};
+use super::threads::Weaving;
 use super::{Catalog, Error};
-use crate::mail::Timestamp;
+use crate::mail::{Ties, Timestamp};
 
 /// What is done with every message after it is kept. Neither waits for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +63,8 @@ fn is_due() -> String {
 pub struct Indexed {
     pub number: u64,
     pub summary: Summary,
+    /// What ties it to others.
+    pub ties: Ties,
     /// Whether it was taken as collected for many.
     pub is_collected: bool,
     /// Its octets are destroyed, and it was taken out.
@@ -150,12 +153,14 @@ impl Catalog {
     pub fn indexed(&self, messages: &[Indexed], now: Timestamp) -> Result<(), Error> {
         let mut connection = self.connection();
         let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for Indexed { number, summary, is_collected, is_destroyed, documents } in messages {
+        let mut threads = Weaving::new(&sql);
+        for Indexed { number, summary, ties, is_collected, is_destroyed, documents } in messages {
             if collected(&sql, *number)? != *is_collected || destroyed(&sql, *number)? != *is_destroyed {
                 continue;
             }
             sql.prepare_cached("DELETE FROM work WHERE stage = 'index' AND message = ?1")?.execute(params![number])?;
             if *is_destroyed {
+                threads.leave(*number)?;
                 continue;
             }
             documents::note(&sql, *number, documents)?;
@@ -174,7 +179,9 @@ impl Catalog {
                 summary.subject,
                 attachments
             ])?;
+            threads.enter(*number, ties)?;
         }
+        threads.finish()?;
         Ok(sql.commit()?)
     }
 

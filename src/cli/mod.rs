@@ -10,6 +10,7 @@ mod fetch;
 mod import;
 mod journal;
 mod ledger;
+mod note;
 mod outcome;
 mod plan;
 mod quarantine;
@@ -17,11 +18,13 @@ mod rebuild;
 mod rescan;
 mod restore;
 mod run;
+mod saved;
 mod screen;
 mod seal;
 mod search;
 mod show;
 mod status;
+mod tag;
 mod verify;
 
 use std::path::PathBuf;
@@ -79,6 +82,15 @@ enum Verb {
     Search(search::Search),
     /// Shows a message: its headers, text, parts, or exact octets
     Show(show::Show),
+    /// Puts tags on messages, takes them off, and lists them
+    #[command(subcommand)]
+    Tag(tag::Tag),
+    /// Writes about messages, and reads what was written
+    #[command(subcommand)]
+    Note(note::Note),
+    /// Searches with names
+    #[command(subcommand)]
+    Saved(saved::Saved),
     /// How the archive, its accounts and its scanner are
     Status,
     /// What became of everything that an account ever listed
@@ -174,6 +186,9 @@ pub fn main() -> ExitCode {
         Verb::Import(import) => import.run(&context),
         Verb::Search(search) => search.run(&context),
         Verb::Show(show) => show.run(&context),
+        Verb::Tag(tag) => tag.run(&context),
+        Verb::Note(note) => note.run(&context),
+        Verb::Saved(saved) => saved.run(&context),
         Verb::Status => status::run(&context),
         Verb::Ledger(ledger) => ledger.run(&context),
         Verb::Plan(plan) => plan.run(&context),

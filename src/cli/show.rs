@@ -3,8 +3,8 @@ use std::io::Write;
 use clap::Args;
 
 use super::outcome::{complain, print, print_json};
-use super::screen::{Paint, minute, short, size, table, tame, tame_lines};
-use super::{Code, Context, reader};
+use super::screen::{Paint, messages, minute, short, size, table, tame, tame_lines};
+use super::{Code, Context, note, reader};
 use crate::archive::{Access, Archive, Message, PartText, Shown, Stub};
 
 #[derive(Debug, Args)]
@@ -146,6 +146,7 @@ fn told(shown: &Shown, text: &str) -> String {
         let words = [&enclosed.from.join(", "), enclosed.subject.as_deref().unwrap_or("no subject")];
         vec![paint.dim("encloses"), tame(&words.map(str::trim).join(": "))]
     }));
+    rows.extend(belonging(shown, paint));
     rows.push(vec![paint.dim("verdict"), paint.verdict(shown.verdict)]);
     rows.push(vec![
         paint.dim("kept"),
@@ -164,6 +165,10 @@ fn told(shown: &Shown, text: &str) -> String {
         rows.push(vec![paint.dim("unread"), shown.problems.join(", ")]);
     }
     let mut page = table(&rows);
+    if !shown.notes.is_empty() {
+        page.push('\n');
+        page.extend(shown.notes.iter().map(note::told));
+    }
     if !text.is_empty() {
         page.push('\n');
         page.push_str(text);
@@ -173,6 +178,14 @@ fn told(shown: &Shown, text: &str) -> String {
         page.push_str(&parts(shown, paint));
     }
     page
+}
+
+/// Its thread, if it is not alone, and its tags.
+fn belonging(shown: &Shown, paint: Paint) -> impl Iterator<Item = Vec<String>> {
+    let (count, id) = (shown.thread.messages, shown.thread.id.short());
+    let thread = (count > 1).then(|| ("thread", format!("{}; poplar search thread:{id}", messages(count))));
+    let tags = (!shown.tags.is_empty()).then(|| ("tags", tame(&shown.tags.join(", "))));
+    thread.into_iter().chain(tags).map(move |(name, value)| vec![paint.dim(name), value])
 }
 
 fn parts(shown: &Shown, paint: Paint) -> String {

@@ -122,6 +122,11 @@ fn public_fields(event: &Event) -> BTreeMap<&'static str, Value> {
         Event::Viewed(reading) => about("viewed", &reading.message),
         Event::Exported(reading) => about("exported", &reading.message),
         Event::Rescanned(rescanned) => of_rescan(rescanned),
+        Event::Tagged(tagging) => about("tagged", &tagging.message),
+        Event::Untagged(tagging) => about("untagged", &tagging.message),
+        Event::Noted(noted) => about("noted", &noted.message),
+        Event::SearchSaved(_) => vec![("kind", json!("search_saved"))],
+        Event::SearchForgotten(_) => vec![("kind", json!("search_forgotten"))],
         Event::Verified(verified) => of_check(verified),
         Event::Drilled(drilled) => vec![
             ("kind", json!("drilled")),

@@ -11,6 +11,7 @@ use super::holds::Holds;
 use super::{Error, StageTrouble, Step, Work};
 use crate::catalog::{Attachment, DocumentPart, DocumentState, Indexed, Stage, Summary, Task};
 use crate::index::{self, Document, Index, Writer};
+use crate::mail::Ties;
 use crate::mail::message::{self, Mailbox, Message};
 use crate::telemetry;
 
@@ -105,6 +106,7 @@ impl Shared {
             return Ok(Indexed {
                 number: row.number,
                 summary,
+                ties: Ties::default(),
                 is_collected: self.holds.catalog.is_collected(row.number)?,
                 is_destroyed: true,
                 documents: Vec::new(),
@@ -116,13 +118,18 @@ impl Shared {
         let document = Document::of(row.message.id, row.number, row.size_bytes, row.kept, &message);
         let document = self.with_extracted(document, &documents)?;
         let is_collected = self.holds.catalog.is_collected(row.number)?;
-        let document = match is_collected {
-            true => document.of_participants(&message::participants(&octets, &message), &message),
-            false => document,
+        let (document, ties) = match is_collected {
+            true => {
+                let participants = message::participants(&octets, &message);
+                // A report is of the thread of what it encloses.
+                let original = message.reported(&participants).map_or(&message.envelope, |original| &original.envelope);
+                (document.of_participants(&participants, &message), Ties::of(original))
+            }
+            false => (document, Ties::of(&message.envelope)),
         };
         writer.add(&document)?;
         let summary = summary(&message);
-        Ok(Indexed { number: row.number, summary, is_collected, is_destroyed: false, documents })
+        Ok(Indexed { number: row.number, summary, ties, is_collected, is_destroyed: false, documents })
     }
 
     /// With the text of those documents that have been read.

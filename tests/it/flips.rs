@@ -144,6 +144,8 @@ impl Scene {
         let fresh = archive.path("fresh.eml");
         fs::write(&fresh, mail("fresh", "it waits for the scanner")).unwrap();
         assert_eq!(archive.run(&["import", "--wait", "0s", fresh.to_str().unwrap()]).code, 75);
+        archive.well(&["tag", "add", "flagged", "subject:drawing"]);
+        archive.well(&["note", "add", &archive.found("subject:fresh")[0], "ask Ana"]);
         archive.assert_sound();
         let scene = Self { folder: TempDir::new().unwrap(), ids: archive.found("") };
         lay(&archive.data_dir(), scene.folder.path());
@@ -203,7 +205,7 @@ impl Scene {
 fn letter(round: usize, n: usize) -> Vec<u8> {
     if !n.is_multiple_of(9) {
         return mail(
-            &format!("letter {n} of round {round}"),
+            &format!("letter {n} of round {round}\r\nReferences: <{}@example.org>", n % 5),
             &format!("The barge {n} leaves at {round} o'clock. ").repeat(9),
         );
     }
@@ -286,8 +288,19 @@ fn answers(archive: &Path, ids: &[String]) -> Result<String, archive::Error> {
         tell(format!("{:?}", opened.text(&row, Access::Ordinary)?));
         tell(format!("{:?} {:?}", row.message, opened.raw(&row)?.octets()?.len()));
     }
-    let queries =
-        ["", "barge", "\"the drawing\"", "subject:letter", "from:ana", "account:bob", "is:infected", "has:attachment"];
+    let thread = format!("thread:{}", ids[ids.len() / 2]);
+    let queries = [
+        "",
+        "barge",
+        "\"the drawing\"",
+        "subject:letter",
+        "from:ana",
+        "account:bob",
+        "is:infected",
+        "has:attachment",
+        "tag:flagged",
+        &thread,
+    ];
     for query in queries {
         for order in [Order::Newest, Order::Oldest, Order::Relevance] {
             let search = Search { query: query.to_owned(), order, limit: 1_000, ..Search::default() };

@@ -6,10 +6,11 @@ use poplar::archive::{Archive, Depth, Pace};
 use poplar::catalog::{Catalog, Told};
 use poplar::journal::Entry;
 use poplar::mail::event::{
-    AccountAdded, Decision, Deleting, Drilled, Event, Item, Kept, Listed, MessageRef, Missed, Purged, Quarantined,
-    Reading, Rescanned, Scanned, Session, SessionCounts, Sighted, Sighting, Uidl, Verified,
+    AccountAdded, Decision, Deleting, Drilled, Event, ForgottenSearch, Item, Kept, Listed, MessageRef, Missed, Noted,
+    Purged, Quarantined, Reading, Rescanned, SavedSearch, Scanned, Session, SessionCounts, Sighted, Sighting, Tagging,
+    Uidl, Verified,
 };
-use poplar::mail::{AccountId, BlobId, Clock, Fate, Nonce, Occurrence, Timestamp, Verdict, ViewVerdict};
+use poplar::mail::{AccountId, BlobId, Clock, Fate, Label, Nonce, Occurrence, Timestamp, Verdict, ViewVerdict};
 use poplar::store::{Append, Writer};
 use ring::digest::{SHA256, digest};
 use serde_json::Value;
@@ -128,6 +129,25 @@ fn object(json: &[u8]) -> Value {
 
 /// One event of each kind, with nothing left out.
 fn every_kind() -> Vec<Event> {
+    happening().into_iter().chain(said()).collect()
+}
+
+/// What people say of messages.
+fn said() -> [Event; 5] {
+    let message = MessageRef { id: BlobId::of(b"octets"), nonce: Nonce::from_bytes([7; 32]) };
+    let words = |text: &str| text.to_owned();
+    let name: Label = "urgent".parse().unwrap();
+    let tagging = Tagging { message, tag: name.clone(), by: words("ben") };
+    [
+        Event::Tagged(tagging.clone()),
+        Event::Untagged(tagging),
+        Event::Noted(Noted { message, text: words("ask Ana"), by: words("ben") }),
+        Event::SearchSaved(SavedSearch { name: name.clone(), query: words("from:ana"), by: words("ben") }),
+        Event::SearchForgotten(ForgottenSearch { name, by: words("ben") }),
+    ]
+}
+
+fn happening() -> Vec<Event> {
     let account = AccountId::from_bytes([1; 16]);
     let message = MessageRef { id: BlobId::of(b"octets"), nonce: Nonce::from_bytes([7; 32]) };
     let listed = Listed { uidl: Uidl::new("u 1"), ordinal: 0, listed_bytes: Some(6) };

@@ -28,7 +28,7 @@ fn the_schemas_are_those_of_the_program() {
 /// What outsiders rely on may grow and must not shrink.
 #[test]
 fn what_was_promised_is_always_there() {
-    const PROMISED: [(&str, &str, &str); 30] = [
+    const PROMISED: [(&str, &str, &str); 33] = [
         ("backup", "", "messages entries checkpoint packs unchanged linked copied copied_bytes catalog_bytes damage"),
         ("backup", "damage", "object problem"),
         ("journal check", "", "origin index size leaf message"),
@@ -53,11 +53,14 @@ fn what_was_promised_is_always_there() {
         ("import", "", "read kept duplicates failed"),
         ("import", "failed", "path error"),
         ("search", "", "total hits skipped"),
-        ("search", "hits", "id date from to subject accounts size_bytes verdict attachments snippet"),
+        ("search", "hits", "id date from to subject accounts size_bytes verdict tags thread attachments snippet"),
         ("search", "skipped", "unindexed unextracted"),
         ("status", "", "messages destroyed raw_bytes stored_bytes accounts stages scanner warnings"),
-        ("show", "", "headers parts sightings journal readings destroyed"),
+        ("show", "", "headers parts sightings journal thread tags notes readings destroyed"),
         ("show", "parts", "verdict hash withheld sealed"),
+        ("show", "thread", "id messages"),
+        ("show", "notes", "at by text"),
+        ("tag", "", "tag messages changed notes"),
         ("status", "accounts", "account last_poll last_error next_poll listed kept"),
         ("status", "stages.scan", "waiting stuck"),
         ("status", "stages.index", "waiting stuck"),
@@ -97,6 +100,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
         of::<archive::ProvenShown>("journal check"),
         of::<archive::Head>("journal head"),
         of::<Vec<archive::EntryShown>>("journal list"),
+        of::<Vec<archive::NoteShown>>("note"),
+        of::<Vec<archive::SavedShown>>("saved"),
+        of::<archive::Tagged>("tag"),
+        of::<Vec<archive::TagShown>>("tag list"),
         of::<archive::ProofShown>("journal prove"),
         of::<archive::LedgerShown>("ledger"),
         of::<daemon::plan::Forecast>("plan"),

@@ -60,6 +60,8 @@ fn fields_take_a_word_a_phrase_or_a_group() {
         ("attachment:\"net total\" list:tool-users", "attachment:\"net total\" list:tool-users"),
         ("has:encrypted has:signed lang:German lang:pt-BR", "has:encryption has:signature lang:de lang:pt"),
         ("size:>5MiB size:<=200KB size:<1k size:>=10", "size:>5MiB size:<=200KB size:<1KiB size:>=10B"),
+        ("tag:Urgent tag:\"to do\" -tag:x", "tag:Urgent tag:\"to do\" -tag:x"),
+        ("thread:ABCDEF0123 (tag:(a OR b))", "thread:abcdef0123 (tag:a OR tag:b)"),
         ("subject:from:x", "subject:from:x"),
     ] {
         assert_eq!(understood(text), meaning, "{text}");
@@ -82,6 +84,7 @@ fn what_is_pasted_is_searched_as_words_and_said_so() {
         ("date:2024-13 after:2024-02-30", "2024-13 2024-02-30", 2),
         ("lang:klingon", "klingon", 1),
         ("is:happy has:fun size:5 newer:7 id:xyz", "happy fun 5 7 xyz", 5),
+        ("thread:xyz tag:\" \" thread:1234567", "xyz 1234567", 4),
         ("a !!! b", "a b", 1),
         ("() a", "a", 0),
         ("http://example.org/x 12:30", "http://example.org/x 12:30", 0),
@@ -154,7 +157,7 @@ proptest! {
         "a", "b*", "c~", "OR", "AND", "NOT", "-", "--", "(", ")", "\"", "\"a b\"", "“", "from:", "subject:", "from:x",
         "subject:(", "is:clean", "is:", "account:", "account:\"x y\"", "date:2024-02..2024-03-05", "date:", "type:",
         "type:a,b", "type:.", "size:>1500", "size:", "id:0123456789", "msgid:<a b>", "RE:", "x:y", ":", "*", "~", "**",
-        "ü-ß", "newer:3w", "has:attachment", "has:", "!", "body:-x", "東京", "body:date:x", "msgid:", "< <a>>",
+        "ü-ß", "newer:3w", "tag:", "tag:x", "tag:\" a  b \"", "thread:0123456789", "thread:x", "has:attachment", "has:", "!", "body:-x", "東京", "body:date:x", "msgid:", "< <a>>",
     ]), 0..14), gaps in prop::collection::vec(any::<bool>(), 14)) {
         let text: String =
             pieces.iter().zip(gaps).map(|(piece, gap)| if gap { format!("{piece} ") } else { (*piece).to_owned() }).collect();

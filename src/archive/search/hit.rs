@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::archive::quarantine::Judge;
+use crate::archive::threads::ThreadShown;
 use crate::archive::{Archive, Error, Message};
 use crate::catalog::Attachment;
 use crate::mail::query::{self, Field, Query, Snippet};
@@ -21,6 +22,9 @@ pub struct Hit {
     pub accounts: Vec<String>,
     pub size_bytes: u64,
     pub verdict: Verdict,
+    /// What people put on it, by name.
+    pub tags: Vec<String>,
+    pub thread: ThreadShown,
     pub attachments: Vec<Attachment>,
     /// The fields in which the words looked for stand: `subject`, `body`, `attachment` …
     pub found_in: Vec<String>,
@@ -35,7 +39,13 @@ pub struct Hit {
 const SNIPPET_CHARS: usize = 160;
 
 impl Archive {
-    pub(super) fn hit(&self, row: Message, query: &Query, found_in: &[Field]) -> Result<Hit, Error> {
+    pub(super) fn hit(
+        &self,
+        row: Message,
+        thread: ThreadShown,
+        query: &Query,
+        found_in: &[Field],
+    ) -> Result<Hit, Error> {
         let (Snippet { text, highlights }, snippet_part) = self.snippet(&row, query)?;
         let mut accounts: Vec<String> = self.catalog.met_at(row.number)?.into_iter().map(|met| met.account).collect();
         accounts.sort();
@@ -49,6 +59,8 @@ impl Archive {
             accounts,
             size_bytes: row.size_bytes,
             verdict: row.verdict,
+            tags: self.catalog.tags_of(row.number)?,
+            thread,
             attachments: row.summary.attachments,
             found_in: found_in.iter().map(|field| field.as_str().to_owned()).collect(),
             snippet: text,

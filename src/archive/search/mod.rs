@@ -98,11 +98,12 @@ impl Archive {
         let before = rows.len();
         rows.retain(|row| row.purged.is_none());
         let total = found.total - (before - rows.len()) as u64;
+        let threads = self.threads(&rows)?;
         let mut hits = Vec::with_capacity(rows.len());
-        for row in rows {
+        for (row, thread) in rows.into_iter().zip(threads) {
             let at = ids.iter().position(|id| *id == row.message.id);
             let found_in = at.and_then(|at| fields.get(at)).map_or(&[][..], Vec::as_slice);
-            hits.push(self.hit(row, &parsed.query, found_in)?);
+            hits.push(self.hit(row, thread, &parsed.query, found_in)?);
         }
         let is_full = search.limit > 0 && ids.len() == search.limit && found.total > (search.offset + ids.len()) as u64;
         let next = ids.last().filter(|_| is_full).map(ToString::to_string);
@@ -131,6 +132,8 @@ impl Archive {
                 Fact::Account(name) => self.catalog.numbers_of_account(name)?,
                 Fact::Verdict(verdict) => self.catalog.numbers_with_verdict(&[*verdict])?,
                 Fact::Quarantined => self.catalog.numbers_in_quarantine()?,
+                Fact::Tag(tag) => self.catalog.numbers_tagged(tag)?,
+                Fact::Thread(prefix) => self.thread_of(prefix)?,
             };
             facts = facts.with(fact.clone(), numbers.into_iter().collect::<NumberSet>());
         }

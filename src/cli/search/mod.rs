@@ -6,16 +6,19 @@ mod facets;
 use clap::{Args, ValueEnum};
 
 use super::outcome::{complain, print, print_json};
-use super::screen::{Paint, messages, minute, short, size, tame};
+use super::screen::{Paint, count, messages, minute, short, size, tame};
 use super::{Code, Context};
 use crate::archive::{self, Archive, Hit, Order, Results, Skipped};
-use crate::mail::Verdict;
+use crate::mail::{Label, Verdict};
 
 #[derive(Debug, Args)]
 pub(super) struct Search {
     /// Words, "phrases", from: to: subject: attachment: account: date: has:attachment is: and more; all messages without it.
     /// Write -- before a query that begins with a dash
     query: Vec<String>,
+    /// What the search of this name finds (see poplar saved), and of that only what QUERY finds too
+    #[arg(long, value_name = "NAME")]
+    saved: Option<Label>,
     /// How many hits to show
     #[arg(long, default_value_t = 20)]
     limit: usize,
@@ -51,6 +54,9 @@ enum Sort {
 impl Search {
     pub(super) fn run(mut self, context: &Context) -> anyhow::Result<Code> {
         let archive = context.archive()?;
+        if let Some(name) = &self.saved {
+            self.query = vec![archive.saved_query_with(name, &self.query.join(" "))?];
+        }
         if let Some(id) = self.explain.take() {
             return self.explained(&archive, id, context.json);
         }
@@ -154,6 +160,12 @@ pub(super) fn line(hit: &Hit, paint: Paint) -> String {
     );
     if hit.verdict != Verdict::Clean {
         text.push_str(&format!("  [{}]", paint.verdict(hit.verdict)));
+    }
+    for tag in &hit.tags {
+        text.push_str(&format!("  #{}", tame(tag)));
+    }
+    if hit.thread.messages > 1 {
+        text.push_str(&paint.dim(&format!("  (thread of {})", count(hit.thread.messages))));
     }
     for attachment in &hit.attachments {
         let name = attachment.name.as_deref().unwrap_or(&attachment.content_type);

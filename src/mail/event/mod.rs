@@ -3,6 +3,7 @@
 //! rebuilt from the records by the very function that wrote it.
 
 mod quarantine;
+mod said;
 
 use std::fmt;
 
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use quarantine::{Decision, Item, Purged, Quarantined, Reading, Rescanned};
+pub use said::{ForgottenSearch, Noted, SavedSearch, Tagging};
 
 use super::{AccountId, BlobId, Fate, Nonce, Timestamp, Verdict, ViewVerdict};
 
@@ -70,6 +72,11 @@ pub enum Event {
     Viewed(Reading),
     Exported(Reading),
     Rescanned(Rescanned),
+    Tagged(Tagging),
+    Untagged(Tagging),
+    Noted(Noted),
+    SearchSaved(SavedSearch),
+    SearchForgotten(ForgottenSearch),
     /// A DELE is about to be sent. Whether it took effect, a later [`Session`] says.
     Deleting(Deleting),
     Verified(Verified),

@@ -36,6 +36,8 @@ fn of_fact(fact: &Fact) -> String {
     match fact {
         Fact::Account(name) => format!("met at the account {name}"),
         Fact::Verdict(verdict) => format!("its verdict is {verdict}"),
+        Fact::Tag(tag) => format!("tagged {tag}"),
+        Fact::Thread(prefix) => format!("of the thread of the message whose id begins with {prefix}"),
         Fact::Quarantined => "something in it is in quarantine".to_owned(),
     }
 }

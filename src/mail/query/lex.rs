@@ -11,7 +11,7 @@ const DEEPEST: usize = 24;
 const QUOTES: [char; 6] = ['"', '“', '”', '„', '«', '»'];
 
 /// The fields of the language. What stands before any other colon is text.
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 25] = [
     "account",
     "after",
     "attachment",
@@ -32,6 +32,8 @@ const FIELDS: [&str; 23] = [
     "older",
     "size",
     "subject",
+    "tag",
+    "thread",
     "to",
     "type",
     "with",

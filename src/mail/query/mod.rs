@@ -70,6 +70,10 @@ pub enum Fact {
     Account(String),
     Verdict(Verdict),
     Quarantined,
+    /// Somebody put this tag on it.
+    Tag(String),
+    /// In one thread with a message whose id begins with these hex digits, 8 or more, in lower case.
+    Thread(String),
 }
 
 /// Where words are looked for.

@@ -107,6 +107,8 @@ fn words(text: &str) -> Words {
 fn value(name: &str, text: &str) -> Option<Query> {
     let term = match name {
         "account" => return (!text.is_empty()).then(|| Query::Fact(Fact::Account(text.to_owned()))),
+        "tag" => return (!text.trim().is_empty()).then(|| Query::Fact(Fact::Tag(text.trim().to_owned()))),
+        "thread" => return id(text).map(|prefix| Query::Fact(Fact::Thread(prefix))),
         "is" if text == "quarantined" => return Some(Query::Fact(Fact::Quarantined)),
         "is" => return text.parse().ok().map(|verdict| Query::Fact(Fact::Verdict(verdict))),
         "type" => return any_of(types(text)),
@@ -135,6 +137,7 @@ fn example(name: &str) -> &'static str {
         "lang" => "a language such as de or German",
         "is" => "a verdict such as clean or infected, or quarantined",
         "id" => "8 or more hex digits",
+        "thread" => "8 or more hex digits of the id of a message in it",
         _ => "it needs a value",
     }
 }

@@ -62,6 +62,8 @@ impl Display for Fact {
             Self::Account(name) => write!(f, "account:{}", Value(name)),
             Self::Verdict(verdict) => write!(f, "is:{verdict}"),
             Self::Quarantined => f.write_str("is:quarantined"),
+            Self::Tag(name) => write!(f, "tag:{}", Value(name)),
+            Self::Thread(prefix) => write!(f, "thread:{prefix}"),
         }
     }
 }

@@ -52,6 +52,11 @@ impl Default for Token {
     }
 }
 
+/// The whole text in the form in which spellings are compared, with its punctuation and blanks.
+pub fn folded(text: &str) -> String {
+    fold::whole(text)
+}
+
 /// The tokens of a document's text, in order.
 pub const fn tokens(text: &str) -> Tokens<'_> {
     Tokens { text, at: 0, position: 0, folded: String::new(), run: Run::Done }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use poplar::catalog::{Catalog, Compared};
 use poplar::mail::event::*;
-use poplar::mail::{AccountId, BlobId, Event, Fate, Nonce, Timestamp, Verdict, ViewVerdict};
+use poplar::mail::{AccountId, BlobId, Event, Fate, Label, Nonce, Timestamp, Verdict, ViewVerdict};
 use proptest::prelude::*;
 use proptest::sample::select;
 use rusqlite::Connection;
@@ -23,6 +23,9 @@ enum Happening {
     Decided { part: u8, signature: u8, is_release: bool },
     Read { message: u8, is_export: bool },
     Rescanned { set: u8 },
+    Tagged { message: u8, tag: u8, is_put: bool },
+    Noted { message: u8 },
+    Searched { name: u8, query: u8, is_kept: bool },
     Purged { message: u8, is_finished: bool },
     Deleting { message: u8, account: u8, line: Line },
     Changed { account: u8, how: Change },
@@ -88,6 +91,11 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(part, signature, is_release)| Happening::Decided { part, signature, is_release }),
         1 => (0..6_u8, any::<bool>()).prop_map(|(message, is_export)| Happening::Read { message, is_export }),
         1 => (0..2_u8).prop_map(|set| Happening::Rescanned { set }),
+        3 => (0..6_u8, 0..2_u8, any::<bool>())
+            .prop_map(|(message, tag, is_put)| Happening::Tagged { message, tag, is_put }),
+        1 => (0..6_u8).prop_map(|message| Happening::Noted { message }),
+        2 => (0..2_u8, 0..2_u8, any::<bool>())
+            .prop_map(|(name, query, is_kept)| Happening::Searched { name, query, is_kept }),
         2 => (0..6_u8, any::<bool>())
             .prop_map(|(message, is_finished)| Happening::Purged { message, is_finished }),
         3 => (0..6_u8, 0..2_u8, line()).prop_map(|(message, account, line)| Happening::Deleting { message, account, line }),
@@ -174,6 +182,15 @@ fn happen(life: &mut Life, happening: &Happening) {
             changed: 1,
             infected: 0,
         }),
+        Happening::Tagged { message, tag, is_put } => {
+            let tagging = Tagging { message: named(life, *message), tag: label(*tag), by: "ana".to_owned() };
+            if *is_put { Event::Tagged(tagging) } else { Event::Untagged(tagging) }
+        }
+        Happening::Noted { message } => {
+            let (text, by) = ("ask ben".to_owned(), "ana".to_owned());
+            Event::Noted(Noted { message: named(life, *message), text, by })
+        }
+        Happening::Searched { name, query, is_kept } => searched(label(*name), *query, *is_kept),
         Happening::Deleting { message, account, line } => Event::Deleting(Deleting {
             message: named(life, *message),
             sighting: sighting(*account, line),
@@ -212,6 +229,18 @@ fn decided(part: u8, signature: u8, is_release: bool) -> Event {
         asked_by: is_release.then(|| "ana".to_owned()),
     };
     if is_release { Event::Released(decision) } else { Event::ReleaseAsked(decision) }
+}
+
+fn searched(name: Label, query: u8, is_kept: bool) -> Event {
+    let by = "ana".to_owned();
+    match is_kept {
+        true => Event::SearchSaved(SavedSearch { name, query: format!("subject:{query}"), by }),
+        false => Event::SearchForgotten(ForgottenSearch { name, by }),
+    }
+}
+
+fn label(name: u8) -> Label {
+    format!("label {name}").parse().unwrap()
 }
 
 fn changed(account: AccountId, how: Change) -> Event {
@@ -293,6 +322,9 @@ fn eventful() -> Life {
     happen(&mut life, &Happening::Decided { part: 1, signature: 0, is_release: true });
     happen(&mut life, &Happening::Read { message: 0, is_export: true });
     happen(&mut life, &Happening::Rescanned { set: 0 });
+    happen(&mut life, &Happening::Tagged { message: 0, tag: 0, is_put: true });
+    happen(&mut life, &Happening::Noted { message: 0 });
+    happen(&mut life, &Happening::Searched { name: 0, query: 0, is_kept: true });
     happen(&mut life, &Happening::Deleting { message: 1, account: 1, line });
     let missed = vec![(Line { uidl: 9, ..line }, Fate::Oversize)];
     let polled = Happening::Polled { account: 1, missed, gone: vec![line], absent: vec![], error: true, listed: 7 };
@@ -344,7 +376,10 @@ const NO_FACTS: [(&str, &[&str]); 2] = [
 
 fn facts(catalog: &Path) -> Vec<(String, String)> {
     let connection = Connection::open(catalog).unwrap();
-    let tables = ["archive", "account", "message", "sighting", "session", "verdict", "purge", "entry", "part"];
+    let tables = [
+        "archive", "account", "message", "sighting", "session", "verdict", "purge", "entry", "part", "tag", "note",
+        "saved",
+    ];
     let columns = tables.iter().flat_map(|table| {
         let mut statement = connection.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
         let columns: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -369,7 +404,7 @@ fn change(catalog: &Path, table: &str, column: &str) {
         "CASE typeof({column}) WHEN 'integer' THEN {column} + 100 WHEN 'null' THEN 7
              WHEN 'blob' THEN CAST(substr({column}, 2) || x'5a' AS BLOB) ELSE {column} || '!' END"
     );
-    let keys = [("archive", "key"), ("part", "id"), ("purge", "message")];
+    let keys = [("archive", "key"), ("part", "id"), ("purge", "message"), ("tag", "name"), ("saved", "name")];
     let key = keys.iter().find(|(of, _)| *of == table).map_or("number", |(_, key)| key);
     let last = format!("{key} = (SELECT max({key}) FROM {table})");
     let rows = connection.execute(&format!("UPDATE {table} SET {column} = {other} WHERE {last}"), []);

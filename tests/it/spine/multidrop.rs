@@ -33,8 +33,8 @@ fn report() -> Vec<u8> {
                 --_outer_\r\nContent-Type: text/plain; charset=\"utf-8\"\r\n\r\nSender: frida@example.org\r\nSubject: quarter\r\n\
                 Message-Id: <7@example.org>\r\nTo: gustav@example.net\r\nRecipient: hilde@example.net, Expanded: team@example.net\r\n\
                 Bcc: ida@example.net\r\n\r\n--_outer_\r\nContent-Type: message/rfc822\r\n\r\n";
-    let inner = "From: Frida <frida@example.org>\r\nTo: Gustav <gustav@example.net>\r\nSubject: quarter\r\nMIME-Version: 1.0\r\n\
-                 Content-Type: text/plain\r\n\r\nthe figures are enclosed herring\r\n";
+    let inner = "From: Frida <frida@example.org>\r\nTo: Gustav <gustav@example.net>\r\nSubject: quarter\r\nMessage-Id: <7@example.org>\r\n\
+                 MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nthe figures are enclosed herring\r\n";
     format!("{head}{inner}\r\n--_outer_--\r\n").into_bytes()
 }
 
@@ -68,6 +68,8 @@ fn a_journal_report_is_kept_whole_and_both_messages_are_found() {
     let archive = &scene.archive;
     archive.configure(&[account(&scene, "tester", true)]);
     scene.server.deliver("tester", &report());
+    let answer = mail("figures\r\nIn-Reply-To: <7@example.org>", "thank you");
+    scene.server.deliver("tester", &answer);
     fetch(&scene);
     let queries = [
         "with:hilde@example.net",
@@ -82,6 +84,11 @@ fn a_journal_report_is_kept_whole_and_both_messages_are_found() {
     for query in queries {
         assert_eq!(archive.found(query), [id(&report())], "{query}");
     }
+    let mut thread = [id(&report()), id(&answer)];
+    thread.sort();
+    let mut found = archive.found(&format!("thread:{}", id(&report())));
+    found.sort();
+    assert_eq!(found, thread, "it is of the thread of what it encloses");
     assert_eq!(archive.raw(&id(&report())), report());
     let shown = archive.json(&["show", &id(&report())]);
     assert_eq!(shown["enclosed"][0]["from"], serde_json::json!(["Frida <frida@example.org>"]), "{shown}");
