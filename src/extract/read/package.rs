@@ -9,38 +9,61 @@ type Read = fn(&[u8], &mut Reading<'_>) -> Result<(), Trouble>;
 
 /// Reads the parts in a reader's order. Whether it is such a document at all.
 pub(super) fn read(members: &[Member<'_>], reading: &mut Reading<'_>) -> Result<bool, Trouble> {
-    let has = |test: &dyn Fn(&str) -> bool| members.iter().any(|member| test(&member.name));
-    let kind: fn(&str) -> Option<Part> = match () {
-        () if has(&|name| name == "[Content_Types].xml" || name == "word/document.xml") => {
-            if has(&|name| name.starts_with("xl/")) {
-                sheet::workbook(members, reading);
-            }
-            ooxml
-        }
-        () if has(&|name| name == "META-INF/container.xml") => epub,
-        () if has(&|name| name == "content.xml") => {
-            let manifest = members.iter().find(|member| member.name == "META-INF/manifest.xml");
-            let manifest = manifest.and_then(|manifest| manifest.unpacked(reading));
-            if manifest.is_some_and(|xml| memchr::memmem::find(&xml, b"encryption-data").is_some()) {
-                return Err(Trouble::Encrypted);
-            }
-            odf
-        }
-        () => return Ok(false),
+    let Some(kind) = kind(members, reading)? else { return Ok(false) };
+    let part = |member| -> Option<(Part, u64, &Member<'_>)> {
+        let member: &Member<'_> = member;
+        Some((kind(&member.name)?, number(&member.name), member))
     };
-    let mut parts: Vec<_> =
-        members.iter().filter_map(|member| Some((kind(&member.name)?, number(&member.name), member))).collect();
+    let mut parts: Vec<_> = members.iter().filter_map(part).collect();
     parts.sort_by_key(|(part, number, _)| (part.rank, *number));
     for (part, _, member) in parts {
         if reading.is_over() || !reading.take_member() {
             break;
         }
+        part.take(member, reading);
+    }
+    Ok(true)
+}
+
+/// Which part of a document a member is.
+type Kind = fn(&str) -> Option<Part>;
+
+/// By the names of its members. The tables of a workbook are read at once: they need each other.
+fn kind(members: &[Member<'_>], reading: &mut Reading<'_>) -> Result<Option<Kind>, Trouble> {
+    let has = |test: &dyn Fn(&str) -> bool| members.iter().any(|member| test(&member.name));
+    if has(&|name| name == "[Content_Types].xml" || name == "word/document.xml") {
+        if has(&|name| name.starts_with("xl/")) {
+            sheet::workbook(members, reading);
+        }
+        return Ok(Some(ooxml));
+    }
+    if has(&|name| name == "META-INF/container.xml") {
+        return Ok(Some(epub));
+    }
+    if !has(&|name| name == "content.xml") {
+        return Ok(None);
+    }
+    let manifest = members.iter().find(|member| member.name == "META-INF/manifest.xml");
+    let manifest = manifest.and_then(|manifest| manifest.unpacked(reading));
+    match manifest.is_some_and(|xml| memchr::memmem::find(&xml, b"encryption-data").is_some()) {
+        true => Err(Trouble::Encrypted),
+        false => Ok(Some(odf)),
+    }
+}
+
+/// A part that holds words: when it comes, and how it is read. Without a reader it is a document of its own.
+struct Part {
+    rank: u8,
+    read: Option<Read>,
+}
+
+impl Part {
+    fn take(&self, member: &Member<'_>, reading: &mut Reading<'_>) {
         let Some(octets) = member.unpacked(reading) else {
-            reading.fall_short("a part of it is encrypted, or packed in a way that is not known");
-            continue;
+            return reading.fall_short("a part of it is encrypted, or packed in a way that is not known");
         };
         let short = member.name.rsplit('/').next().unwrap_or_default();
-        match part.read {
+        match self.read {
             Some(read) => {
                 if let Err(trouble) = read(&octets, reading) {
                     reading.fall_short(&format!("{short}: {trouble}"));
@@ -50,13 +73,6 @@ pub(super) fn read(members: &[Member<'_>], reading: &mut Reading<'_>) -> Result<
             None => reading.enclosed(Some(short), "", &octets),
         }
     }
-    Ok(true)
-}
-
-/// A part that holds words: when it comes, and how it is read. Without a reader it is a document of its own.
-struct Part {
-    rank: u8,
-    read: Option<Read>,
 }
 
 const fn part(rank: u8, read: Read) -> Option<Part> {

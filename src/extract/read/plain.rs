@@ -22,9 +22,17 @@ pub(super) fn decoded(octets: &[u8], declared: Option<&[u8]>) -> String {
         return wide;
     }
     let declared = declared.and_then(Encoding::for_label);
-    match std::str::from_utf8(octets) {
+    match std::str::from_utf8(whole_letters(octets)) {
         Ok(text) if declared.is_none_or(|declared| declared == UTF_8) => text.to_owned(),
         _ => declared.unwrap_or_else(|| guess(octets)).decode_without_bom_handling(octets).0.into_owned(),
+    }
+}
+
+/// Without the beginning of a letter in UTF-8 that a cut left at the end, so that the rest still is UTF-8.
+fn whole_letters(octets: &[u8]) -> &[u8] {
+    match std::str::from_utf8(octets) {
+        Err(error) if error.error_len().is_none() && error.valid_up_to() > 0 => &octets[..error.valid_up_to()],
+        _ => octets,
     }
 }
 
@@ -64,6 +72,7 @@ mod tests {
         assert_eq!(decoded(b"\0w\0o\0r\0d\0s", None), "words");
         assert_eq!(decoded(b"Gr\xf6\xdfe", Some(b"iso-8859-1")), "Größe");
         assert_eq!(decoded("Größe".as_bytes(), None), "Größe");
+        assert_eq!(decoded(&"Größe€".as_bytes()[..9], None), "Größe");
         let russian = encoding_rs::WINDOWS_1251.encode("Отчёт о поставке оборудования за прошлый год").0;
         assert_eq!(decoded(&russian, None), "Отчёт о поставке оборудования за прошлый год");
         let japanese = encoding_rs::SHIFT_JIS.encode("請求書を送付いたします。よろしくお願いします。").0;

@@ -148,7 +148,7 @@ impl<'l> Reading<'l> {
         if is_full {
             self.fall_short(TOO_MUCH);
         }
-        is_full || self.asked % SELDOM == 0 && self.is_late()
+        is_full || self.asked.is_multiple_of(SELDOM) && self.is_late()
     }
 
     /// Whether time is up.

@@ -11,21 +11,24 @@ pub(super) fn deflated(octets: &[u8]) -> Vec<u8> {
 
 /// An archive of deflated members.
 pub(super) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let packed: Vec<_> = members.iter().map(|(name, octets)| (*name, deflated(octets), octets.len())).collect();
+    archive(&packed)
+}
+
+/// An archive in which the same octets lie several times.
+pub(super) fn zip_of_copies(count: usize, octets: &[u8]) -> Vec<u8> {
+    archive(&vec![("copy.bin", deflated(octets), octets.len()); count])
+}
+
+/// Of members with their name, what they are packed to, and how long they are.
+fn archive(members: &[(&str, Vec<u8>, usize)]) -> Vec<u8> {
     let (mut archive, mut directory) = (Vec::new(), Vec::new());
-    for (name, octets) in members {
-        let packed = deflated(octets);
+    for (name, packed, length) in members {
         let offset = u32::try_from(archive.len()).unwrap();
-        let length = |octets: &[u8]| u32::try_from(octets.len()).unwrap().to_le_bytes();
-        let common = [
-            &[8, 0, 0, 0, 0, 0][..],
-            &[0; 4],
-            &length(&packed),
-            &length(octets),
-            &length(name.as_bytes())[..2],
-            &[0, 0],
-        ]
-        .concat();
-        archive.extend([b"PK\x03\x04\x14\0\0\0", &common[..], name.as_bytes(), &packed].concat());
+        let number = |length: usize| u32::try_from(length).unwrap().to_le_bytes();
+        let sizes = [number(packed.len()), number(*length)].concat();
+        let common = [&[8, 0, 0, 0, 0, 0][..], &[0; 4], &sizes, &number(name.len())[..2], &[0, 0]].concat();
+        archive.extend([b"PK\x03\x04\x14\0\0\0", &common[..], name.as_bytes(), packed].concat());
         let places = [&[0; 10][..], &offset.to_le_bytes()].concat();
         directory.extend([b"PK\x01\x02\x14\0\x14\0\0\0", &common[..], &places, name.as_bytes()].concat());
     }

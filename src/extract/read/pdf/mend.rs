@@ -60,8 +60,8 @@ fn number_before(octets: &[u8], end: usize) -> Option<(u32, usize)> {
 fn reference(octets: &[u8], name: &[u8]) -> Option<String> {
     const LONGEST: usize = 40;
     let at = memmem::rfind(octets, name)? + name.len();
-    let text = std::str::from_utf8(&octets[at..octets.len().min(at + LONGEST)].trim_ascii_start()[..]);
-    let text = text.or_else(|odd| std::str::from_utf8(&octets[at..at + odd.valid_up_to()])).ok()?;
+    let rest = octets[at..octets.len().min(at + LONGEST)].trim_ascii_start();
+    let text = std::str::from_utf8(rest).or_else(|odd| std::str::from_utf8(&rest[..odd.valid_up_to()])).ok()?;
     let mut words = text
         .split(|letter: char| letter.is_ascii_whitespace() || letter == '/' || letter == '>')
         .filter(|word| !word.is_empty());
@@ -96,12 +96,12 @@ mod tests {
     #[test]
     fn objects_are_found_and_the_last_of_a_number_counts() {
         let broken =
-            b"junk %PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\r\n2 0 obj <<>> endobj 12 3 obj 1 0 obj";
+            b"junk %PDF-1.4\n1 0 obj <<>> endobj\r\n2 0 obj <<>> 1 0 obj <<>> 12 3 obj <</Type/Catalog/Pages 2 0 R>>";
         let found = objects(broken);
         assert_eq!(found.keys().copied().collect::<Vec<_>>(), [1, 2, 12]);
-        assert!(broken[found[&1].0..].ends_with(b"1 0 obj") && found[&12].1 == 3);
+        assert!(broken[found[&1].0..].starts_with(b"1 0 obj <<>> 12") && found[&12].1 == 3);
         let mended = String::from_utf8(mended(broken).unwrap()).unwrap();
-        assert!(mended.starts_with("%PDF") && mended.contains("/Size 13 /Root"), "{mended}");
+        assert!(mended.starts_with("%PDF") && mended.contains("/Size 13 /Root 12 3 R"), "{mended}");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Rich Text Format (version 1.9.1): one pass over groups, control words and octets in many charsets. Knows nothing about looks.
 
+mod charset;
+
 use encoding_rs::{Encoding, WINDOWS_1252};
 
 use super::reading::{Reading, Trouble, broken};
+use charset::of_charset;
+pub(super) use charset::of_page;
 
 /// Groups in groups beyond this are counted, not remembered.
 const DEEPEST: usize = 1000;
@@ -224,7 +228,7 @@ impl Rtf<'_, '_, '_> {
     fn word(&mut self, word: &[u8], number: Option<i64>) {
         let value = number.and_then(|number| u32::try_from(number).ok());
         match word {
-            b"u" => return self.unicode(number.unwrap_or_default()),
+            b"u" => self.unicode(number.unwrap_or_default()),
             b"uc" => self.group.substitutes = value.unwrap_or(1).min(100),
             b"bin" => self.at = self.at.saturating_add(value.unwrap_or_default() as usize),
             b"ansicpg" => self.fonts.page = value.and_then(of_page),
@@ -252,16 +256,11 @@ impl Rtf<'_, '_, '_> {
             b"tab" | b"cell" | b"nestcell" | b"fldinst" | b"fldrslt" | b"emspace" | b"enspace" | b"qmspace" => {
                 self.blank()
             }
-            b"emdash" => self.text("\u{2014}"),
-            b"endash" => self.text("\u{2013}"),
-            b"lquote" | b"rquote" => self.text("'"),
-            b"ldblquote" | b"rdblquote" => self.text("\""),
-            b"bullet" => self.text("\u{2022}"),
             _ if WORDLESS.contains(&word) => {
                 self.flush();
                 self.group.is_unread = true;
             }
-            _ => {}
+            _ => sign(word).into_iter().for_each(|sign| self.text(sign)),
         }
     }
 
@@ -331,45 +330,16 @@ impl Rtf<'_, '_, '_> {
     }
 }
 
-/// Code pages by their numbers; those that browsers do not know are taken for the likeliest.
-pub(super) fn of_page(page: u32) -> Option<&'static Encoding> {
-    let label = match page {
-        874 | 1250..=1258 => format!("windows-{page}"),
-        932 => "shift_jis".to_owned(),
-        936 => "gbk".to_owned(),
-        949 | 1361 => "euc-kr".to_owned(),
-        950 => "big5".to_owned(),
-        866 => "ibm866".to_owned(),
-        10000 => "macintosh".to_owned(),
-        10007 => "x-mac-cyrillic".to_owned(),
-        20866 => "koi8-r".to_owned(),
-        65001 => "utf-8".to_owned(),
+/// Words that stand for a sign.
+fn sign(word: &[u8]) -> Option<&'static str> {
+    Some(match word {
+        b"emdash" => "\u{2014}",
+        b"endash" => "\u{2013}",
+        b"bullet" => "\u{2022}",
+        b"lquote" | b"rquote" => "'",
+        b"ldblquote" | b"rdblquote" => "\"",
         _ => return None,
-    };
-    Encoding::for_label(label.as_bytes())
-}
-
-/// Windows' charsets of fonts.
-fn of_charset(charset: u32) -> Option<&'static Encoding> {
-    let page = match charset {
-        0 => 1252,
-        77 => 10000,
-        128 => 932,
-        129 | 130 => 949,
-        134 => 936,
-        136 => 950,
-        161 => 1253,
-        162 => 1254,
-        163 => 1258,
-        177 => 1255,
-        178 => 1256,
-        186 => 1257,
-        204 => 1251,
-        222 => 874,
-        238 => 1250,
-        _ => return None,
-    };
-    of_page(page)
+    })
 }
 
 #[cfg(test)]
