@@ -2,29 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use poplar::mail::Verdict;
 
 use super::{Offset, Scanner};
-use crate::support::poplar::{files_below, skipped};
-
-/// Where a packed corpus lies once it is unpacked; `None` where there is none.
-fn unpacked(name: &str, folder: &Path) -> Option<PathBuf> {
-    let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora").join(name);
-    if !packed.exists() {
-        skipped(&format!("there is no {}", packed.display()));
-        return None;
-    }
-    let corpus = folder.join("corpus");
-    fs::create_dir(&corpus).unwrap();
-    let mut tar = Command::new("tar").arg("x").arg("-C").arg(&corpus).stdin(Stdio::piped()).spawn().unwrap();
-    let mut plain = zstd::Decoder::new(fs::File::open(packed).unwrap()).unwrap();
-    plain.window_log_max(27).unwrap();
-    std::io::copy(&mut plain, &mut tar.stdin.take().unwrap()).unwrap();
-    assert!(tar.wait().unwrap().success());
-    Some(corpus)
-}
+use crate::support::corpora::unpacked;
+use crate::support::poplar::files_below;
 
 fn folder_named(corpus: &Path, name: &str) -> PathBuf {
     let is_manifest = |path: &PathBuf| path.ends_with(format!("{name}/manifest.tsv"));
@@ -64,7 +47,7 @@ fn is_unopened(name: &str, verdict: Verdict) -> bool {
 
 async fn every_mail_gets_its_verdict(offset: Offset) {
     let folder = tempfile::tempdir().unwrap();
-    let Some(corpus) = unpacked("mixed-mail.tar.zst", folder.path()) else { return };
+    let Some(corpus) = unpacked("mixed-mail.tar.zst", "*", folder.path()) else { return };
     let mut scanner = Scanner::start(&folder.path().join("archive"), offset).await;
     let mut wrong = Vec::new();
     for set in ["av-eicar", "av-near-miss", "av-limits"] {
