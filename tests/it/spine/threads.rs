@@ -102,7 +102,7 @@ fn an_archive_from_before_has_threads_once_it_is_opened() {
     letters.iter().for_each(|octets| import(&archive, octets));
     let catalog = Connection::open(archive.data_dir().join("catalog.db")).unwrap();
     teach(&catalog).unwrap();
-    for table in ["tie", "named", "tag", "note", "saved"] {
+    for table in ["tie", "named", "tag", "note", "saved", "document", "extraction"] {
         catalog.execute_batch(&format!("DROP TABLE {table}")).unwrap();
     }
     catalog.execute_batch("PRAGMA user_version = 8").unwrap();
