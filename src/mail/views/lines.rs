@@ -55,13 +55,53 @@ pub(super) fn lines(octets: &[u8]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
+/// Every run of at least `shortest` octets that all are of a kind, each as long as it goes. Looks at few of the octets where
+/// there is none: a run has one of every `shortest`th.
+pub(super) fn long_runs(
+    octets: &[u8],
+    shortest: usize,
+    is_kind: impl Fn(u8) -> bool,
+) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        while let Some(probed) = octets.get(from..from + shortest) {
+            let begin = probed.iter().rposition(|octet| !is_kind(*octet)).map_or(from, |last| from + last + 1);
+            if begin == from {
+                let rest = &octets[from + shortest..];
+                let length = rest.iter().position(|octet| !is_kind(*octet)).unwrap_or(rest.len());
+                from += shortest + length;
+                return Some(begin..from);
+            }
+            from = begin;
+        }
+        None
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn all_line_ends_end_a_line() {
         let texts: Vec<&[u8]> = lines(b"a\r\nb\nc\rd\r\r\n\r\r\re").map(|line| line.text).collect();
         assert_eq!(texts, [&b"a"[..], b"b", b"c", b"d", b"", b"", b"", b"e"]);
+    }
+
+    proptest! {
+        #[test]
+        fn long_runs_are_those_that_a_look_at_every_octet_finds(text in "[a.]{0,60}", shortest in 1..6_usize) {
+            let mut at = 0;
+            let mut expected = Vec::new();
+            for run in text.split('.') {
+                if run.len() >= shortest {
+                    expected.push(at..at + run.len());
+                }
+                at += run.len() + 1;
+            }
+            prop_assert_eq!(long_runs(text.as_bytes(), shortest, |octet| octet == b'a').collect::<Vec<_>>(), expected);
+        }
     }
 }

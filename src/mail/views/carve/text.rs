@@ -1,4 +1,5 @@
 use crate::mail::message::Part;
+use crate::mail::views::lines::long_runs;
 use crate::mail::views::transfer::base64;
 
 /// Shorter runs of digits are numbers and checksums.
@@ -10,10 +11,11 @@ pub(super) fn data_uris(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut until = 0;
     for colon in memchr::memchr_iter(b':', octets) {
-        let is_data = colon >= 4.max(until) && octets[colon - 4..colon].eq_ignore_ascii_case(b"data");
+        if colon < 4.max(until) || !octets[colon - 4..colon].eq_ignore_ascii_case(b"data") {
+            continue;
+        }
         let rest = &octets[colon + 1..];
-        let comma = memchr::memchr(b',', &rest[..rest.len().min(LONGEST_TYPE)]);
-        let Some(comma) = comma.filter(|_| is_data) else { continue };
+        let Some(comma) = memchr::memchr(b',', &rest[..rest.len().min(LONGEST_TYPE)]) else { continue };
         let (kind, payload) = (&rest[..comma], &rest[comma + 1..]);
         let end = payload.iter().position(|octet| b"\"'<>)`".contains(octet)).unwrap_or(payload.len());
         until = colon + 1 + comma + end;
@@ -63,25 +65,30 @@ fn number(digits: &[u8], radix: u32) -> Option<u8> {
 
 /// Long runs of hexadecimal digits, over lines too: objects in RTF, programs in scripts.
 pub(super) fn hexadecimal(octets: &[u8]) -> Vec<Vec<u8>> {
+    let pair = |pair: &[u8]| number(pair, 16).unwrap_or_default();
     let mut found = Vec::new();
     let mut digits: Vec<u8> = Vec::new();
-    let mut close = |digits: &mut Vec<u8>| {
-        let pair = |pair: &[u8]| number(pair, 16).unwrap_or_default();
+    for run in long_runs(octets, SHORTEST_HEX, |octet| HEXADECIMAL[usize::from(octet)]) {
+        digits.clear();
+        digits.extend(octets[run].iter().filter(|octet| octet.is_ascii_hexdigit()));
         if digits.len() >= SHORTEST_HEX && digits.iter().any(|digit| *digit != digits[0]) {
             found.push(digits.chunks_exact(2).map(pair).collect());
         }
-        digits.clear();
-    };
-    for octet in octets {
-        match octet {
-            digit if digit.is_ascii_hexdigit() => digits.push(*digit),
-            b'\r' | b'\n' => {}
-            _ => close(&mut digits),
-        }
     }
-    close(&mut digits);
     found
 }
+
+/// Digits, and the line ends between them.
+const HEXADECIMAL: [bool; 256] = {
+    let mut signs = [false; 256];
+    let mut at = 0;
+    while at < signs.len() {
+        let octet = at as u8;
+        signs[at] = octet.is_ascii_hexdigit() || octet == b'\r' || octet == b'\n';
+        at += 1;
+    }
+    signs
+};
 
 /// The text of a part in a charset that hides octets from whoever does not read it.
 pub(in crate::mail::views) fn hidden_text(part: &Part<'_>) -> Option<String> {

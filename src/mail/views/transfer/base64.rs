@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::mail::views::lines::lines;
+use crate::mail::views::lines::{lines, long_runs};
 
 /// Shorter runs of signs are taken for words; what is 60 octets long takes 80.
 const SHORTEST_RUN: usize = 80;
@@ -51,15 +51,14 @@ pub(in crate::mail::views) fn is_plain(body: &[u8]) -> bool {
 /// Whether a body is base64 although nothing says so: hardly anything else is in it.
 pub(in crate::mail::views) fn is_likely(body: &[u8]) -> bool {
     let sample = &body[..body.len().min(64 << 10)];
-    let (mut signs, mut blanks, mut others) = (0_usize, 0_usize, 0_usize);
-    for octet in sample {
-        match octet {
-            b'\r' | b'\n' => {}
-            b' ' | b'\t' => blanks += 1,
-            octet if value(*octet, true).is_some() || *octet == b'=' => signs += 1,
-            _ => others += 1,
-        }
+    let count = |is: fn(&&u8) -> bool| sample.iter().filter(is).count();
+    let blanks = count(|octet| matches!(octet, b' ' | b'\t'));
+    // All the rest is more than the signs.
+    if blanks * 16 > sample.len() - blanks {
+        return false;
     }
+    let signs = count(|octet| is_sign(**octet));
+    let others = sample.len() - signs - blanks - count(|octet| matches!(octet, b'\r' | b'\n'));
     signs >= SHORTEST_RUN && others * 16 <= signs && blanks * 16 <= signs && is_mixed(sample)
 }
 
@@ -224,30 +223,27 @@ impl Runs<'_> {
         self.pieces.push(piece);
     }
 
-    /// The words of a line behind its first one; the last may go on in the next line.
+    /// The words of a line behind its first one: those too long to be any, and the last, which may go on in the next line.
     fn inside(&mut self, start: usize, end: usize) {
-        let mut at = start;
-        while at < end {
-            let rest = &self.octets[at..end];
-            let skip = rest.iter().position(|octet| is_sign(*octet)).unwrap_or(rest.len());
-            let length = rest[skip..].iter().position(|octet| !is_sign(*octet)).unwrap_or(rest.len() - skip);
-            let word = at + skip..at + skip + length;
-            at = word.end;
-            let is_last = word.end == end;
-            if !word.is_empty() && (is_last || length >= SHORTEST_RUN) {
-                self.push(word);
-            }
-            if !is_last {
+        let octets = self.octets;
+        for word in long_runs(&octets[start..end], SHORTEST_RUN, is_sign) {
+            if start + word.end < end {
+                self.push(start + word.start..start + word.end);
                 self.close();
             }
+        }
+        let last = octets[start..end].iter().rposition(|octet| !is_sign(*octet)).map_or(start, |at| start + at + 1);
+        if last < end {
+            self.push(last..end);
         }
     }
 
     fn close(&mut self) {
-        let pieces = std::mem::take(&mut self.pieces);
         if std::mem::take(&mut self.length) < SHORTEST_RUN {
+            self.pieces.clear();
             return;
         }
+        let pieces = std::mem::take(&mut self.pieces);
         self.decode(&pieces);
         let regular = pieces.windows(2).position(|pair| pair[0].len() == pair[1].len() || pair[0].len() >= 60);
         // One long line behind words.
@@ -273,8 +269,19 @@ impl Runs<'_> {
 }
 
 const fn is_sign(octet: u8) -> bool {
-    value(octet, true).is_some() || octet == b'='
+    SIGN[octet as usize]
 }
+
+/// Digits of both alphabets, and padding.
+const SIGN: [bool; 256] = {
+    let mut signs = [false; 256];
+    let mut at = 0;
+    while at < signs.len() {
+        signs[at] = value(at as u8, true).is_some() || at as u8 == b'=';
+        at += 1;
+    }
+    signs
+};
 
 #[cfg(test)]
 mod tests {
