@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Error, fingerprint};
@@ -105,6 +106,8 @@ impl Catalog {
             return Err(Error::NoLog { path: path.to_owned(), mode });
         }
         fingerprint::teach(&connection).map_err(failed)?;
+        // Without it, SQLite makes the plan of some queries anew for every value that they are asked with.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
         if files::mutant(Mutant::LogInMemory) {
             connection.execute_batch("PRAGMA journal_mode = MEMORY").map_err(failed)?;
         }
@@ -183,6 +186,16 @@ mod tests {
         let mut statement = connection.prepare(of).unwrap();
         let objects = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
         objects.map(|object| format!("{};\n\n", object.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_query_is_planned_once_whatever_it_is_asked_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::open(folder.path()).unwrap();
+        let connection = catalog.connection();
+        let mut statement = connection.prepare(super::super::work::COLLECTED).unwrap();
+        (1..4).for_each(|number| assert!(!statement.exists([number]).unwrap()));
+        assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
     }
 
     #[test]

@@ -225,13 +225,11 @@ impl Catalog {
     }
 }
 
+pub(super) const COLLECTED: &str = "SELECT 1 FROM sighting JOIN account ON account.number = sighting.account
+    WHERE sighting.message = ?1 AND account.multidrop";
+
 fn collected(sql: &Connection, number: u64) -> Result<bool, Error> {
-    Ok(sql
-        .prepare_cached(
-            "SELECT 1 FROM sighting JOIN account ON account.number = sighting.account
-             WHERE sighting.message = ?1 AND account.multidrop",
-        )?
-        .exists(params![number])?)
+    Ok(sql.prepare_cached(COLLECTED)?.exists(params![number])?)
 }
 
 fn destroyed(sql: &Connection, number: u64) -> Result<bool, Error> {
