@@ -89,6 +89,14 @@ impl Catalog {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether any message is due for a stage: as quickly told of many as of few.
+    pub fn is_due(&self, stage: Stage, now: Timestamp) -> Result<bool, Error> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached(&format!("SELECT 1 FROM work WHERE stage = ?1 AND stuck = 0 AND {} LIMIT 1", is_due()))?;
+        Ok(statement.exists(params![stage.as_str(), now.as_millis()])?)
+    }
+
     /// When the next message falls due, if one waits.
     pub fn next_due(&self, stage: Stage) -> Result<Option<Timestamp>, Error> {
         let due: Option<i64> = self

@@ -201,21 +201,25 @@ impl Context {
         let mut last_seen = Instant::now();
         let mut last_waiting = u64::MAX;
         loop {
-            let backlogs @ (scan, index) = self.backlogs()?;
-            let is_reading = self.is_reading()?;
-            if (scan.due == 0 && index.due == 0 && !is_reading) || *stop.borrow() {
-                return self.left(backlogs, None, None);
+            let (scan_due, index_due) = self.is_due()?;
+            if !(scan_due || index_due) || *stop.borrow() {
+                return self.left(self.backlogs()?, None, None);
             }
             let state = self.scanner.state();
-            let trouble = self.index_trouble.why().filter(|_| index.due > 0);
-            let scanning = scan.due > 0 && (matches!(state, ScannerState::Ready { .. }) || scan.waiting < last_waiting);
-            let indexing = index.due > 0 && trouble.is_none();
-            if scanning || indexing || is_reading {
+            let trouble = self.index_trouble.why().filter(|_| index_due);
+            let indexing = index_due && trouble.is_none();
+            let mut scanning = scan_due && matches!(state, ScannerState::Ready { .. });
+            // To count all that waits takes the longer the more it is.
+            if scan_due && !scanning {
+                let (scan, _) = self.backlogs()?;
+                scanning = scan.waiting < last_waiting;
+                last_waiting = scan.waiting;
+            }
+            if scanning || indexing {
                 last_seen = Instant::now();
             }
-            last_waiting = scan.waiting;
-            if !scanning && !indexing && !is_reading && last_seen.elapsed() > wait {
-                return self.left(backlogs, (scan.due > 0).then(|| absence(state)), trouble);
+            if !scanning && !indexing && last_seen.elapsed() > wait {
+                return self.left(self.backlogs()?, scan_due.then(|| absence(state)), trouble);
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(50)) => {}
@@ -246,6 +250,13 @@ impl Context {
             scanner: scanner.map_or_else(|| failure(Stage::Scan), |why| Ok(Some(why)))?,
             index: index.map_or_else(|| failure(Stage::Index), |why| Ok(Some(why)))?,
         })
+    }
+
+    /// Whether anything is due for the scan and for the index.
+    fn is_due(&self) -> anyhow::Result<(bool, bool)> {
+        let Holds { catalog, clock, .. } = &self.door.holds;
+        let now = clock.now();
+        Ok((catalog.is_due(Stage::Scan, now)?, catalog.is_due(Stage::Index, now)?))
     }
 
     fn backlogs(&self) -> anyhow::Result<(Backlog, Backlog)> {
