@@ -220,6 +220,8 @@ fn read_at(path: &Path, file: &File, octets: &mut [u8], offset: u64) -> Result<(
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
     pub(super) offset: u64,
+    /// Where the next one stands.
+    pub(super) end: u64,
     pub(super) first_ordinal: u32,
     pub(super) records: u32,
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::blob::Blob;
 use super::folder::{open_path, sealed_path};
-use super::format::{FrameHeader, FrameKind, PACK_HEADER_BYTES, PackKind, RECORD_HEADER_BYTES};
+use super::format::{FrameHeader, FrameKind, PACK_HEADER_BYTES, PackKind, RECORD_HEADER_BYTES, RecordHeader};
 use super::frames::{Frame, PackFile, record_header};
 use super::recent::Recent;
 use super::recipe::{Rebuilt, Reference};
@@ -53,6 +53,8 @@ struct KnownFrames {
     next: u32,
     /// Records whose frames could not be found: their ordinals, and where they should stand.
     lost: Vec<(Range<u32>, u64)>,
+    /// By the offsets of frames: where in them their records begin, as far as anybody asked.
+    begins: HashMap<u64, Vec<usize>>,
 }
 
 impl Packs {
@@ -85,11 +87,14 @@ impl Packs {
 
     fn open_record(&self, pack: &OpenPack, location: Location) -> Result<Blob, Error> {
         let frame = pack.find(location)?;
-        let header = pack.file.frame_at(frame.offset)?;
-        let plain = self.frames.payload(&pack.file, &header)?;
-        let (at, record) = nth_record(&plain, location.ordinal - frame.first_ordinal)
+        let plain = match self.frames.recall(&pack.file, frame.offset) {
+            Some(plain) => plain,
+            None => self.frames.payload(&pack.file, &pack.file.frame_at(frame.offset)?)?,
+        };
+        let (at, record) = pack
+            .record(frame, &plain, location.ordinal)
             .map_err(|problem| Error::damaged(&pack.file.path, frame.offset, problem))?;
-        let place = (header.offset, header.end());
+        let place = (frame.offset, frame.end);
         let octets = Stretch::new(pack.file.clone(), FrameKind::Continuation, place, (plain, at), record.size_bytes);
         let stored = Stored { kind: record.kind, id: record.id, size_bytes: record.size_bytes, location };
         Ok(Blob::whole(stored, octets))
@@ -184,7 +189,7 @@ impl KnownFrames {
         self.end = header.end();
         if header.kind == FrameKind::Records && header.first_ordinal >= self.next {
             let FrameHeader { offset, first_ordinal, records, .. } = *header;
-            self.frames.push(Frame { offset, first_ordinal, records });
+            self.frames.push(Frame { offset, end: header.end(), first_ordinal, records });
             self.next = header.next_ordinal();
         }
     }
@@ -210,7 +215,8 @@ impl Pack {
 
     pub(super) fn open(folder: &Path, number: u64) -> Result<Self, Error> {
         let file = Arc::new(PackFile::open(open_path(folder, number), number, PackKind::Open)?);
-        let known = KnownFrames { frames: Vec::new(), end: PACK_HEADER_BYTES as u64, next: 0, lost: Vec::new() };
+        let end = PACK_HEADER_BYTES as u64;
+        let known = KnownFrames { frames: Vec::new(), end, next: 0, lost: Vec::new(), begins: HashMap::new() };
         Ok(Self::Open(Arc::new(OpenPack { file, known: Mutex::new(known) })))
     }
 
@@ -244,6 +250,21 @@ impl OpenPack {
         })
     }
 
+    /// Where the octets of a frame's record begin, and its header. Who reads one record after the other goes over each
+    /// header once.
+    fn record(&self, frame: Frame, plain: &[u8], ordinal: u32) -> Result<(usize, RecordHeader), String> {
+        let nth = (ordinal - frame.first_ordinal) as usize;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = known.begins.entry(frame.offset).or_insert_with(|| vec![0]);
+        while begins.len() <= nth {
+            let at = begins.last().copied().unwrap_or(0);
+            let size = usize::try_from(record_header(plain, at)?.size_bytes).ok();
+            let next = size.and_then(|size| at.checked_add(RECORD_HEADER_BYTES)?.checked_add(size));
+            begins.push(next.ok_or("a record with an impossible length")?);
+        }
+        Ok((begins[nth] + RECORD_HEADER_BYTES, record_header(plain, begins[nth])?))
+    }
+
     /// Goes on behind a damaged header, if the record can lie there. A frame behind it, with nothing committed in it, is
     /// not kept in mind.
     fn skip(&self, known: &mut KnownFrames, location: Location, damage: Error) -> Result<(), Error> {
@@ -260,18 +281,4 @@ impl OpenPack {
     fn ends_at(&self, offset: u64) -> bool {
         self.file.length().is_ok_and(|length| length == offset)
     }
-}
-
-/// Where the octets of a frame's record begin, and its header.
-fn nth_record(plain: &[u8], nth: u32) -> Result<(usize, super::format::RecordHeader), String> {
-    let mut at = 0;
-    let mut header = record_header(plain, at)?;
-    for _ in 0..nth {
-        at = usize::try_from(header.size_bytes)
-            .ok()
-            .and_then(|size| at.checked_add(RECORD_HEADER_BYTES)?.checked_add(size))
-            .ok_or("a record with an impossible length")?;
-        header = record_header(plain, at)?;
-    }
-    Ok((at + RECORD_HEADER_BYTES, header))
 }

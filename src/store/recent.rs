@@ -10,6 +10,8 @@ use super::frames::PackFile;
 #[derive(Debug)]
 pub(super) struct Recent {
     frames: Mutex<VecDeque<Unpacked>>,
+    /// Held while a frame is unpacked: of several who want the same one at once, one does it.
+    unpacking: Mutex<()>,
     /// Pack and offset of the frame that an excerpt was taken from last.
     glanced: Mutex<Option<(u64, u64)>>,
     limit: usize,
@@ -24,11 +26,15 @@ struct Unpacked {
 
 impl Recent {
     pub(super) fn new(limit: usize) -> Self {
-        Self { frames: Mutex::default(), glanced: Mutex::default(), limit }
+        Self { frames: Mutex::default(), unpacking: Mutex::default(), glanced: Mutex::default(), limit }
     }
 
     /// The plain octets of a frame, checked when they were unpacked.
     pub(super) fn payload(&self, pack: &Arc<PackFile>, frame: &FrameHeader) -> Result<Arc<Vec<u8>>, Error> {
+        if let Some(plain) = self.recall(pack, frame.offset) {
+            return Ok(plain);
+        }
+        let _turn = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plain) = self.recall(pack, frame.offset) {
             return Ok(plain);
         }
@@ -60,7 +66,8 @@ impl Recent {
         before == place || self.recall(pack, offset).is_some()
     }
 
-    fn recall(&self, pack: &Arc<PackFile>, offset: u64) -> Option<Arc<Vec<u8>>> {
+    /// The same, if it is still held.
+    pub(super) fn recall(&self, pack: &Arc<PackFile>, offset: u64) -> Option<Arc<Vec<u8>>> {
         let mut frames = self.frames.lock().unwrap_or_else(PoisonError::into_inner);
         let at = frames.iter().position(|frame| frame.offset == offset && Arc::ptr_eq(&frame.pack, pack))?;
         let frame = frames.remove(at)?;
