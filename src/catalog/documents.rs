@@ -130,13 +130,6 @@ impl Catalog {
         Ok(documents)
     }
 
-    /// Whether a document waits.
-    pub fn has_waiting_documents(&self) -> Result<bool, Error> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT 1 FROM document WHERE state = 'waiting' LIMIT 1")?;
-        Ok(statement.exists([])?)
-    }
-
     /// The next messages with documents that wait, the oldest first, and which parts those are.
     pub fn documents_waiting(&self, limit: u32) -> Result<Vec<(MessageRow, Vec<DocumentPart>)>, Error> {
         let connection = self.connection();

@@ -51,4 +51,4 @@ pub use requests::{Asked, Owner, Request};
 pub use rescan::{Answered, Rescan};
 pub use said::{NoteRow, SavedRow, TagCount};
 pub use threads::Thread;
-pub use work::{Backlog, Indexed, Stage, Task};
+pub use work::{Backlog, Due, Indexed, Stage, Task};

@@ -210,10 +210,10 @@ fn only_a_final_verdict_ends_the_scanning() {
     let scanned = |verdict| Event::Scanned(Scanned { message: message(b"octets"), verdict, views: Vec::new() });
     bench.tell(scanned(Verdict::Error));
     assert_eq!(bench.catalog.backlog(Stage::Scan, NOW).unwrap().waiting, 1);
-    assert!(bench.catalog.is_due(Stage::Scan, NOW).unwrap());
+    assert!(bench.catalog.what_is_due(NOW).unwrap().scan);
     bench.tell(scanned(Verdict::Infected));
     assert_eq!(bench.catalog.backlog(Stage::Scan, NOW).unwrap().waiting, 0);
-    assert!(!bench.catalog.is_due(Stage::Scan, NOW).unwrap());
+    assert!(!bench.catalog.what_is_due(NOW).unwrap().scan);
     assert_eq!(bench.catalog.numbers_with_verdict(&[Verdict::Infected]).unwrap(), [1]);
 }
 

@@ -45,6 +45,15 @@ pub struct Backlog {
     pub due: u64,
 }
 
+/// For which stages anything is due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    pub scan: bool,
+    pub index: bool,
+    /// Of the text of attachments.
+    pub extract: bool,
+}
+
 /// After this many failures a message is left alone until the next start.
 const ATTEMPTS_LIMIT: u32 = 8;
 
@@ -89,12 +98,17 @@ impl Catalog {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Whether any message is due for a stage: as quickly told of many as of few.
-    pub fn is_due(&self, stage: Stage, now: Timestamp) -> Result<bool, Error> {
+    /// What is due at one moment: as quickly told of much as of little. What one stage leaves to the next is due for one of
+    /// them.
+    pub fn what_is_due(&self, now: Timestamp) -> Result<Due, Error> {
         let connection = self.connection();
-        let mut statement = connection
-            .prepare_cached(&format!("SELECT 1 FROM work WHERE stage = ?1 AND stuck = 0 AND {} LIMIT 1", is_due()))?;
-        Ok(statement.exists(params![stage.as_str(), now.as_millis()])?)
+        let snapshot = connection.unchecked_transaction()?;
+        let any = |stage: Stage| -> Result<bool, Error> {
+            let query = format!("SELECT 1 FROM work WHERE stage = ?1 AND stuck = 0 AND {} LIMIT 1", is_due());
+            Ok(snapshot.prepare_cached(&query)?.exists(params![stage.as_str(), now.as_millis()])?)
+        };
+        let extract = snapshot.prepare_cached("SELECT 1 FROM document WHERE state = 'waiting' LIMIT 1")?.exists([])?;
+        Ok(Due { scan: any(Stage::Scan)?, index: any(Stage::Index)?, extract })
     }
 
     /// When the next message falls due, if one waits.

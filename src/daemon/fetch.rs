@@ -13,7 +13,7 @@ use super::owner::{Options, Owner, Stages};
 use super::polling::{Asked, Polled, Polls};
 use super::requests;
 use super::roster::Roster;
-use crate::catalog::{Backlog, Stage};
+use crate::catalog::{Backlog, Due, Stage};
 use crate::config::{Account, Config};
 use crate::mail::Clock;
 use crate::mail::event::SessionCounts;
@@ -201,8 +201,9 @@ impl Context {
         let mut last_seen = Instant::now();
         let mut last_waiting = u64::MAX;
         loop {
-            let (scan_due, index_due) = self.is_due()?;
-            if !(scan_due || index_due) || *stop.borrow() {
+            let due = self.due()?;
+            let (scan_due, index_due) = (due.scan, due.index);
+            if due == Due::default() || *stop.borrow() {
                 return self.left(self.backlogs()?, None, None);
             }
             let state = self.scanner.state();
@@ -215,10 +216,10 @@ impl Context {
                 scanning = scan.waiting < last_waiting;
                 last_waiting = scan.waiting;
             }
-            if scanning || indexing {
+            if scanning || indexing || due.extract {
                 last_seen = Instant::now();
             }
-            if !scanning && !indexing && last_seen.elapsed() > wait {
+            if !scanning && !indexing && !due.extract && last_seen.elapsed() > wait {
                 return self.left(self.backlogs()?, scan_due.then(|| absence(state)), trouble);
             }
             tokio::select! {
@@ -226,12 +227,6 @@ impl Context {
                 _ = stop.changed() => {}
             }
         }
-    }
-
-    /// Whether the text of attachments is being read. Where nobody can read it, nobody waits for it.
-    pub(super) fn is_reading(&self) -> anyhow::Result<bool> {
-        let waiting = self.door.holds.catalog.has_waiting_documents()?;
-        Ok(waiting && self.extract_trouble.why().is_none())
     }
 
     /// What waits. Where no reason is given, it is what went wrong most often with those that wait.
@@ -252,11 +247,11 @@ impl Context {
         })
     }
 
-    /// Whether anything is due for the scan and for the index.
-    fn is_due(&self) -> anyhow::Result<(bool, bool)> {
+    /// What is due. Where nobody can read attachments, nobody waits for it.
+    pub(super) fn due(&self) -> anyhow::Result<Due> {
         let Holds { catalog, clock, .. } = &self.door.holds;
-        let now = clock.now();
-        Ok((catalog.is_due(Stage::Scan, now)?, catalog.is_due(Stage::Index, now)?))
+        let due = catalog.what_is_due(clock.now())?;
+        Ok(Due { extract: due.extract && self.extract_trouble.why().is_none(), ..due })
     }
 
     fn backlogs(&self) -> anyhow::Result<(Backlog, Backlog)> {

@@ -115,8 +115,8 @@ impl Context {
             let indexed = catalog.indexed_count()?;
             (told..indexed).for_each(|_| progress.did(0));
             told = indexed;
-            let backlog = catalog.backlog(crate::catalog::Stage::Index, self.door.holds.clock.now())?;
-            let is_done = backlog.due == 0 && !self.is_reading()?;
+            let due = self.due()?;
+            let is_done = !due.index && !due.extract;
             if is_done || *stop.borrow() {
                 return Ok(is_done);
             }

@@ -1,6 +1,7 @@
 //! Messages that are looked at side by side.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -36,7 +37,7 @@ impl Row for Task {
 }
 
 pub(super) struct Crowd<'a, T> {
-    looking: &'a Looking,
+    looking: &'a Arc<Looking>,
     waiting: std::vec::IntoIter<T>,
     at_work: AtWork<T>,
     /// That the scanner went away meanwhile: nobody else is sent to it.
@@ -58,7 +59,7 @@ pub(super) enum Next<T> {
 }
 
 impl<'a, T: Row> Crowd<'a, T> {
-    pub(super) fn new(looking: &'a Looking, rows: Vec<T>) -> Self {
+    pub(super) fn new(looking: &'a Arc<Looking>, rows: Vec<T>) -> Self {
         let at_work = AtWork { numbers: HashSet::new(), tasks: JoinSet::new() };
         Self { looking, waiting: rows.into_iter(), at_work, away: None }
     }
@@ -66,7 +67,7 @@ impl<'a, T: Row> Crowd<'a, T> {
     pub(super) async fn next(&mut self, stop: &mut watch::Receiver<bool>) -> Next<T> {
         while self.at_work.tasks.len() < AT_A_TIME && self.away.is_none() {
             let Some(row) = self.waiting.next() else { break };
-            let looking = self.looking.clone();
+            let looking = Arc::clone(self.looking);
             self.at_work.numbers.insert(row.row().number);
             self.at_work.tasks.spawn(async move {
                 let seen = looked_at(&looking, row.row()).await;
@@ -130,7 +131,7 @@ impl Slow {
     }
 }
 
-async fn looked_at(looking: &Looking, row: &MessageRow) -> Seen {
+async fn looked_at(looking: &Arc<Looking>, row: &MessageRow) -> Seen {
     match guarded(looking.message(row)).await {
         Some(Ok(seen)) => seen,
         Some(Err(error)) => Seen::Unanswered(error.to_string()),

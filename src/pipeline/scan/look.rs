@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::{OnceCell, Semaphore};
-use tokio::task::JoinSet;
 
 use super::judge::{self, RAW};
 use super::scanner::{Desk, Standing};
@@ -29,17 +30,16 @@ const TIMES: u64 = 7;
 const KIB_EACH: u64 = 1024;
 const CACHED: &str = "cache";
 
-/// Looks at messages, many at a time, until the signatures change. A clone shares what was answered so far.
-#[derive(Clone)]
+/// Looks at messages, many at a time, until the signatures change.
 pub(super) struct Looking {
     holds: Holds,
     desk: Desk,
     who: Arc<Who>,
     pub(super) standing: Arc<Standing>,
     /// Equal parts of several messages are asked about once.
-    asked: Arc<Mutex<HashMap<BlobId, Arc<OnceCell<Asked>>>>>,
-    room: Arc<Semaphore>,
-    questions: Arc<AtomicU64>,
+    asked: Mutex<HashMap<BlobId, Arc<OnceCell<Asked>>>>,
+    room: Semaphore,
+    questions: AtomicU64,
 }
 
 /// The scanner's answer on one view, before anybody doubts it.
@@ -75,11 +75,11 @@ struct Shown {
 
 impl Looking {
     pub(super) fn new(holds: Holds, desk: Desk, (who, standing): (Arc<Who>, Standing)) -> Self {
-        let (room, standing) = (Arc::new(Semaphore::new(ROOM_KIB as usize)), Arc::new(standing));
-        Self { holds, desk, who, standing, asked: Arc::default(), room, questions: Arc::default() }
+        let (room, standing) = (Semaphore::new(ROOM_KIB as usize), Arc::new(standing));
+        Self { holds, desk, who, standing, asked: Mutex::default(), room, questions: AtomicU64::new(0) }
     }
 
-    pub(super) async fn message(&self, row: &MessageRow) -> Result<Seen, Error> {
+    pub(super) async fn message(self: &Arc<Self>, row: &MessageRow) -> Result<Seen, Error> {
         let kib = ((row.size_bytes * TIMES).div_ceil(1024) + KIB_EACH).min(ROOM_KIB.into());
         let _room = self.room.acquire_many(u32::try_from(kib).unwrap_or(ROOM_KIB)).await.map_err(|_| Error::Closing)?;
         let outcome = if row.size_bytes > READ_LIMIT_BYTES as u64 {
@@ -123,15 +123,13 @@ impl Looking {
         Ok(shown)
     }
 
+    /// All views at the same time; the first that gets no answer ends it.
     async fn all(&self, shown: Vec<Shown>) -> Result<Vec<ViewVerdict>, Clamd> {
-        let mut asking = JoinSet::new();
         let mut views: Vec<Option<ViewVerdict>> = shown.iter().map(|_| None).collect();
-        for (at, view) in shown.into_iter().enumerate() {
-            let looking = self.clone();
-            asking.spawn(async move { (at, looking.view(view).await) });
-        }
-        while let Some(joined) = asking.join_next().await {
-            let (at, view) = joined.map_err(|error| Clamd::Source(Arc::new(std::io::Error::other(error))))?;
+        let numbered = shown.into_iter().enumerate();
+        let mut asking: FuturesUnordered<_> =
+            numbered.map(|(at, view)| async move { (at, self.view(view).await) }).collect();
+        while let Some((at, view)) = asking.next().await {
             views[at] = Some(view?);
         }
         Ok(views.into_iter().flatten().collect())

@@ -42,7 +42,7 @@ const SLOW_LOOK: Duration = Duration::from_secs(1);
 pub struct Scanning {
     holds: Holds,
     desk: Desk,
-    looking: Option<Looking>,
+    looking: Option<Arc<Looking>>,
     slow: Slow,
     failures: u32,
     retried: Timestamp,
@@ -62,7 +62,7 @@ impl Scanning {
     }
 
     /// Asks who scans now, and with what. `None` while nobody does.
-    async fn ready(&mut self) -> Result<Option<Looking>, Error> {
+    async fn ready(&mut self) -> Result<Option<Arc<Looking>>, Error> {
         let Some((who, standing)) = self.desk.standing().await else {
             self.failures += 1;
             return Ok(None);
@@ -81,7 +81,7 @@ impl Scanning {
             if self.desk.is_preferred(&who) {
                 Again::begin(&self.holds, &standing).await?;
             }
-            self.looking = Some(Looking::new(self.holds.clone(), self.desk.clone(), (who, standing)));
+            self.looking = Some(Arc::new(Looking::new(self.holds.clone(), self.desk.clone(), (who, standing))));
         }
         Ok(self.looking.clone())
     }
@@ -121,7 +121,7 @@ impl Scanning {
     /// long in the end are left behind: nobody waits for them.
     async fn due(
         &mut self,
-        looking: &Looking,
+        looking: &Arc<Looking>,
         tasks: Vec<Task>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<(), Error> {
@@ -155,7 +155,7 @@ impl Scanning {
         Ok(())
     }
 
-    async fn again(&self, looking: &Looking, again: Again, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
+    async fn again(&self, looking: &Arc<Looking>, again: Again, stop: &mut watch::Receiver<bool>) -> Result<(), Error> {
         let (rows, before) = (again.messages.clone(), looking.questions());
         let all = rows.len();
         let mut crowd = Crowd::new(looking, rows);
