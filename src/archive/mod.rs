@@ -34,6 +34,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::catalog::{Catalog, Committed, Destroyed, Told};
 use crate::journal::Entry;
+use crate::mail::text::Stemming;
 use crate::mail::{BlobIdPrefix, Clock, Event, Occurrence, ParseIdError};
 use crate::{index, store};
 
@@ -46,6 +47,7 @@ pub struct Archive {
     clock: Clock,
     /// Opened with the first search.
     index: OnceLock<index::Reader>,
+    stemming: Stemming,
     recent: search::Recent,
 }
 
@@ -65,8 +67,15 @@ impl Archive {
             reader,
             clock,
             index: OnceLock::new(),
+            stemming: Stemming::default(),
             recent: search::Recent::default(),
         }
+    }
+
+    /// Searched so that a word finds its other forms, too.
+    #[must_use]
+    pub fn with_stemming(self, stemming: Stemming) -> Self {
+        Self { stemming, ..self }
     }
 
     /// The message whose id begins with what a person typed.

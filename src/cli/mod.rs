@@ -149,7 +149,8 @@ impl Context {
     fn archive_in(&self, config: &Config) -> anyhow::Result<Archive> {
         // Reading needs some room too: for what a reader shares with the others, and for what is on record of it.
         Reserve::of(config).make_way();
-        Ok(Archive::open(&config.data_dir, self.clock.clone())?)
+        let archive = Archive::open(&config.data_dir, self.clock.clone())?;
+        Ok(archive.with_stemming(config.search.stemming.clone()))
     }
 
     /// Whether a person watches, so that progress is worth drawing.

@@ -61,8 +61,8 @@ impl Config {
         let (written, mut origins) = parse(file.as_deref(), &text, &folder)?;
         let (data_dir, origin) = data_dir(options, environment, written.data_dir)?;
         origins.extend(origin.map(|origin| ("data_dir".to_owned(), origin)));
-        let Written { accounts, polling, storage, verify, scan, quarantine, web, import, .. } = written;
-        let config = Self { data_dir, accounts, polling, storage, verify, scan, quarantine, web, import };
+        let Written { accounts, polling, storage, verify, scan, search, quarantine, web, import, .. } = written;
+        let config = Self { data_dir, accounts, polling, storage, verify, scan, search, quarantine, web, import };
         Ok(Loaded { config, file, origins, searched })
     }
 }

@@ -23,6 +23,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 
 use crate::mail::SignatureFamilies;
+use crate::mail::text::Stemming;
 
 pub use crate::mail::Auth;
 pub use account::{Account, AfterArchive, DeleteWhen, TlsMode};
@@ -52,6 +53,7 @@ pub struct Config {
     pub storage: Storage,
     pub verify: Verify,
     pub scan: Scan,
+    pub search: Search,
     pub quarantine: Quarantine,
     pub web: Web,
     pub import: Import,
@@ -113,6 +115,16 @@ pub struct Scan {
     /// beginning that fits counts, and a name that none fits is `infected`.
     #[schemars(with = "std::collections::BTreeMap<String, Finding>")]
     pub families: SignatureFamilies,
+}
+
+/// How mail is searched.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, extend("required" = []))]
+pub struct Search {
+    /// Languages whose rules tell which words are forms of one: a word finds the others too, where it is not in quotes. By
+    /// code: ar da de el en es fi fr hu it nl no pt ro ru sv ta tr. Default: none, and a word finds itself alone.
+    #[schemars(with = "Vec<String>", extend("default" = Vec::<String>::new()))]
+    pub stemming: Stemming,
 }
 
 /// What a finding may be said to be.

@@ -55,7 +55,7 @@ impl Loaded {
 }
 
 fn sections(config: &Config) -> Vec<Section> {
-    let Config { data_dir, accounts, polling, storage, verify, scan, quarantine, web, import } = config;
+    let Config { data_dir, accounts, polling, storage, verify, scan, search, quarantine, web, import } = config;
     let mut sections =
         vec![Section { heading: "", path: String::new(), rows: vec![("data_dir", Some(path(data_dir)))] }];
     sections.extend(accounts.iter().enumerate().map(|(number, account)| Section {
@@ -88,6 +88,8 @@ fn sections(config: &Config) -> Vec<Section> {
         ("database_dir", Some(path(&scan.database_dir))),
         ("families", Some(Value::Table(families))),
     ];
+    let languages = search.stemming.codes().iter().map(|code| (*code).into()).collect();
+    let search = vec![("stemming", Some(Value::Array(languages)))];
     let quarantine = vec![("four_eyes", Some(quarantine.four_eyes.into()))];
     let web = vec![("listen", Some(web.listen.to_string().into()))];
     let import = vec![("drop_folder", import.drop_folder.as_deref().map(path))];
@@ -96,6 +98,7 @@ fn sections(config: &Config) -> Vec<Section> {
         ("[storage]", "storage.", storage),
         ("[verify]", "verify.", verify),
         ("[scan]", "scan.", scan),
+        ("[search]", "search.", search),
         ("[quarantine]", "quarantine.", quarantine),
         ("[web]", "web.", web),
         ("[import]", "import.", import),

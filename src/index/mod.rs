@@ -5,6 +5,7 @@ mod document;
 mod error;
 mod explain;
 mod facets;
+mod forms;
 mod numbers;
 mod page;
 mod reader;

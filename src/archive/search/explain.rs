@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::archive::{Archive, Error};
-use crate::index::{Explained, Index};
+use crate::index::Explained;
 use crate::mail::BlobId;
 use crate::mail::query::{self, Query};
 
@@ -37,21 +37,27 @@ pub struct Piece {
 impl Archive {
     /// How a query is understood; and with the id of a message, why that is a hit or none.
     pub fn explain(&self, text: &str, id: Option<&str>) -> Result<Explanation, Error> {
-        let parsed = query::parse(text);
+        let query::Parsed { query, mut notes } = query::parse(text);
         let row = id.map(|id| self.find(id)).transpose()?;
+        let reader = self.index(&mut notes)?;
+        let query = match reader {
+            Some(reader) => self.with_forms(query, reader, &mut notes)?,
+            None => query,
+        };
         let mut explanation = Explanation {
-            query: parsed.query.to_string(),
-            notes: parsed.notes,
-            pieces: Piece::of(&parsed.query, None),
+            query: query.to_string(),
+            notes,
+            pieces: Piece::of(&query, None),
             id: row.as_ref().map(|row| row.message.id),
             problem: None,
         };
         let Some(row) = row else { return Ok(explanation) };
-        let facts = self.facts(&parsed.query)?;
-        let explained =
-            Index::open(&self.folder.join("index"))?.reader()?.explain(&parsed.query, &facts, row.message.id)?;
+        let explained = match reader {
+            Some(reader) => reader.explain(&query, &self.facts(&query)?, row.message.id)?,
+            None => None,
+        };
         match &explained {
-            Some(explained) => explanation.pieces = Piece::of(&parsed.query, Some(explained)),
+            Some(explained) => explanation.pieces = Piece::of(&query, Some(explained)),
             None if row.purged.is_some() => explanation.problem = Some("it is destroyed".to_owned()),
             None => explanation.problem = Some("it is not in the index yet".to_owned()),
         }

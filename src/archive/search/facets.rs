@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -47,7 +48,7 @@ impl Archive {
         let others: u64 = verdict.values().sum();
         verdict.insert(Verdict::Clean.to_string(), all.common(all).saturating_sub(others));
         let mut year = most_frequent(counted.years);
-        year.sort_by(|one, two| two.value.cmp(&one.value));
+        year.sort_by_key(|count| Reverse(count.value.clone()));
         Ok(Facets {
             account: most_frequent(account),
             sender: most_frequent(counted.senders),
@@ -62,7 +63,7 @@ fn most_frequent<K: ToString>(counts: BTreeMap<K, u64>) -> Vec<Count> {
     let counts = counts.into_iter().filter(|(_, messages)| *messages > 0);
     let mut counts: Vec<Count> = counts.map(|(value, messages)| Count { value: value.to_string(), messages }).collect();
     // Stable: what is equally frequent stays in the order of the values.
-    counts.sort_by(|one, two| two.messages.cmp(&one.messages));
+    counts.sort_by_key(|count| Reverse(count.messages));
     counts.truncate(MOST);
     counts
 }

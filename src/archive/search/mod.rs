@@ -18,6 +18,7 @@ use super::{Archive, Error};
 use crate::catalog::Stage;
 use crate::index::{self, Facts, Index, NumberSet, Page, Sort};
 use crate::mail::query::{self, Fact, Query};
+use crate::mail::text::sought_tokens;
 
 /// What to look for, and which of the hits are wanted.
 #[derive(Clone, Debug, Default)]
@@ -85,14 +86,15 @@ impl Archive {
         let page = Page { sort: search.order.into(), after, offset: search.offset, limit: search.limit };
         let mut notes = parsed.notes;
         let Some(reader) = self.index(&mut notes)? else { return self.nothing(search, notes) };
-        let found = reader.search(&parsed.query, &facts, &page)?;
+        let query = self.with_forms(parsed.query, reader, &mut notes)?;
+        let found = reader.search(&query, &facts, &page)?;
         let facets = match search.with_facets {
-            true => Some(self.told_facets(reader.facets(&parsed.query, &facts)?)?),
+            true => Some(self.told_facets(reader.facets(&query, &facts)?)?),
             false => None,
         };
         let ids: Vec<_> = found.hits.iter().map(|hit| hit.id).collect();
         let numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
-        let fields = reader.found_in(&parsed.query, &ids)?;
+        let fields = reader.found_in(&query, &ids)?;
         let mut rows = self.catalog.numbered(&numbers)?;
         // Destroyed, and not yet out of the index.
         let before = rows.len();
@@ -103,7 +105,7 @@ impl Archive {
         for (row, thread) in rows.into_iter().zip(threads) {
             let at = ids.iter().position(|id| *id == row.message.id);
             let found_in = at.and_then(|at| fields.get(at)).map_or(&[][..], Vec::as_slice);
-            hits.push(self.hit(row, thread, &parsed.query, found_in)?);
+            hits.push(self.hit(row, thread, &query, found_in)?);
         }
         let is_full = search.limit > 0 && ids.len() == search.limit && found.total > (search.offset + ids.len()) as u64;
         let next = ids.last().filter(|_| is_full).map(ToString::to_string);
@@ -118,10 +120,37 @@ impl Archive {
         let parsed = query::parse(query);
         let facts = self.facts(&parsed.query)?;
         let page = Page { sort: Order::Newest.into(), limit: usize::MAX, ..Page::default() };
-        let found = Index::open(&self.folder.join("index"))?.reader()?.search(&parsed.query, &facts, &page)?;
+        let reader = Index::open(&self.folder.join("index"))?.reader()?;
+        let mut notes = parsed.notes;
+        let found = reader.search(&self.with_forms(parsed.query, &reader, &mut notes)?, &facts, &page)?;
         let mut numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
         numbers.sort_unstable();
-        Ok(Matching { numbers, notes: parsed.notes })
+        Ok(Matching { numbers, notes })
+    }
+
+    /// With every word found by its other forms, too, if that is wanted; and a note of which those are.
+    fn with_forms(&self, query: Query, reader: &index::Reader, notes: &mut Vec<String>) -> Result<Query, Error> {
+        if self.stemming.is_empty() {
+            return Ok(query);
+        }
+        let mut trouble = None;
+        let query = query.with_forms(&mut |word| {
+            let mut tokens = sought_tokens(word);
+            let (Some(token), None) = (tokens.next(), tokens.next()) else { return Vec::new() };
+            let Some((start, is_form)) = self.stemming.forms(&token.text) else { return Vec::new() };
+            match reader.forms(&token.text, &start, &is_form) {
+                Ok(forms) if forms.is_empty() => Vec::new(),
+                Ok(forms) => {
+                    notes.push(format!("`{word}` was searched as {} too.", forms.join(", ")));
+                    forms
+                }
+                Err(error) => {
+                    trouble = Some(error);
+                    Vec::new()
+                }
+            }
+        });
+        trouble.map_or(Ok(query), |error| Err(error.into()))
     }
 
     /// The catalog's answers to the parts of a query that are about what changes.

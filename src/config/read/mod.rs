@@ -13,7 +13,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::page::{Page, Place};
 use super::units::{parse_size, show_size};
-use super::{Account, Clamd, Import, Polling, Quarantine, Scan, Storage, Verify, Web, value};
+use super::{Account, Clamd, Import, Polling, Quarantine, Scan, Search, Storage, Verify, Web, value};
+use crate::mail::text::Stemming;
 use crate::mail::{SignatureFamilies, Verdict};
 pub use account::check_name;
 pub(super) use account::{AUTH, DELETE_WHEN, TLS, account_path};
@@ -31,6 +32,7 @@ pub(super) struct Written {
     pub(super) storage: Storage,
     pub(super) verify: Verify,
     pub(super) scan: Scan,
+    pub(super) search: Search,
     pub(super) quarantine: Quarantine,
     pub(super) web: Web,
     pub(super) import: Import,
@@ -44,7 +46,7 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
     let polling = top.table("polling");
     let storage = top.table("storage");
     let verify = top.table("verify");
-    let (scan, quarantine) = (top.table("scan"), top.table("quarantine"));
+    let (scan, search, quarantine) = (top.table("scan"), top.table("search"), top.table("quarantine"));
     let (web, import) = (top.table("web"), top.table("import"));
     top.finish();
     Written {
@@ -54,6 +56,7 @@ pub(super) fn document<'d>(page: &mut Page<'d>, document: &'d DeTable<'d>, folde
         storage: read_storage(page, storage),
         verify: read_verify(page, verify),
         scan: read_scan(page, scan, folder),
+        search: read_search(page, search),
         quarantine: read_quarantine(page, quarantine),
         web: read_web(page, web),
         import: read_import(page, import, folder),
@@ -91,6 +94,13 @@ fn read_scan<'d>(page: &mut Page<'d>, place: Place<'d>, folder: &Path) -> Scan {
         database_dir: database_dir.unwrap_or_else(|| PathBuf::from("/var/lib/clamav")),
         families: families.unwrap_or_default(),
     }
+}
+
+fn read_search<'d>(page: &mut Page<'d>, place: Place<'d>) -> Search {
+    let mut section = page.section(place, "search.", "[search]".to_owned());
+    let stemming = section.optional("stemming", stemming);
+    section.finish();
+    Search { stemming: stemming.unwrap_or_default() }
 }
 
 fn read_quarantine<'d>(page: &mut Page<'d>, place: Place<'d>) -> Quarantine {
@@ -194,6 +204,15 @@ fn families(value: &DeValue<'_>) -> Result<SignatureFamilies, String> {
             None => Err(format!("says no verdict of {beginning:?}; a finding is \"{words}\"")),
         }
     })
+}
+
+fn stemming(value: &DeValue<'_>) -> Result<Stemming, String> {
+    let known = || Stemming::languages().collect::<Vec<_>>().join(" ");
+    let form = || format!("must be a list of languages such as [\"en\", \"de\"]; there are rules for {}", known());
+    let DeValue::Array(listed) = value else { return Err(form()) };
+    let codes: Result<Vec<String>, String> =
+        listed.iter().map(|code| value::text(code.get_ref()).map(|code| code.to_string())).collect();
+    Stemming::of(&codes.map_err(|_| form())?).ok_or_else(form)
 }
 
 fn listen(value: &DeValue<'_>) -> Result<SocketAddr, String> {

@@ -120,6 +120,23 @@ impl Query {
         facts
     }
 
+    /// With every word in place of which `others` names some also found by each of those. Phrases stand as they are.
+    #[must_use]
+    pub fn with_forms(self, others: &mut impl FnMut(&str) -> Vec<String>) -> Self {
+        match self {
+            Self::And(inner) => Self::And(inner.into_iter().map(|query| query.with_forms(others)).collect()),
+            Self::Or(inner) => Self::Or(inner.into_iter().map(|query| query.with_forms(others)).collect()),
+            Self::Not(inner) => Self::Not(Box::new(inner.with_forms(others))),
+            Self::Term(Term::Words { field, words: Words::Word(word) }) => {
+                let term = |word| Self::Term(Term::Words { field, words: Words::Word(word) });
+                let mut all = vec![term(word.clone())];
+                all.extend(others(&word).into_iter().map(term));
+                if all.len() > 1 { Self::Or(all) } else { all.remove(0) }
+            }
+            other => other,
+        }
+    }
+
     /// Calls `visit` with every leaf, those under `Not` too.
     fn walk<'q>(&'q self, visit: &mut impl FnMut(&'q Self)) {
         match self {

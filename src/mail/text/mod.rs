@@ -8,11 +8,13 @@
 
 mod address;
 mod fold;
+mod stem;
 
 use unicode_normalization::char::is_combining_mark;
 use unicode_segmentation::{GraphemeIndices, UnicodeSegmentation};
 
 pub use address::{address_tokens, whole_address};
+pub use stem::Stemming;
 
 /// Counts up whenever the same text gives other tokens: what was indexed before must be indexed again.
 pub const VERSION: u32 = 1;

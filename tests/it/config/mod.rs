@@ -255,7 +255,7 @@ fn the_schema_the_file_and_the_readme_know_the_same_keys() {
         keys(&poplar::config::schema()).iter().map(|(table, key, _)| format!("{table}.{key}")).collect();
     let shown = load(&sample("poplar.toml")).unwrap().show_json();
     let mut in_file = BTreeSet::from([".data_dir".to_owned()]);
-    for table in ["account", "polling", "storage", "verify", "scan", "quarantine", "web", "import"] {
+    for table in ["account", "polling", "storage", "verify", "scan", "search", "quarantine", "web", "import"] {
         let rows = if table == "account" { &shown["account"][0] } else { &shown[table] };
         in_file.extend(rows.as_object().unwrap().keys().map(|key| format!("{table}.{key}")));
     }

@@ -231,3 +231,23 @@ fn an_index_of_another_version_is_made_anew_and_searches_say_so() {
     fs::remove_dir_all(archive.data_dir().join("index")).unwrap();
     assert_eq!(archive.json(&["search", "fortytwo"])["skipped"]["unindexed"], 1);
 }
+
+#[test]
+fn a_word_finds_its_other_forms_where_the_settings_ask_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("one", "two invoices"), ("two", "eine Rechnung"), ("three", "the voice")] {
+        fs::write(folder.path().join(format!("{name}.eml")), format!("Subject: {name}\n\n{text}\n")).unwrap();
+    }
+    let archive = imported(folder.path());
+    assert_eq!(archive.json(&["search", "invoice"])["total"], 0);
+    let settings = fs::read_to_string(archive.config_file()).unwrap();
+    fs::write(archive.config_file(), format!("{settings}\n[search]\nstemming = [\"en\", \"de\"]\n")).unwrap();
+    let results = archive.json(&["search", "invoice"]);
+    assert_eq!((&results["total"], &results["hits"][0]["subject"]), (&1.into(), &"one".into()), "{results}");
+    assert_eq!(results["notes"], serde_json::json!(["`invoice` was searched as invoices too."]));
+    assert_eq!(archive.json(&["search", "Rechnungen"])["total"], 1);
+    assert_eq!(archive.json(&["search", "\"invoice\""])["total"], 0);
+    assert_eq!(archive.json(&["search", "subject:invoice"])["total"], 0);
+    let explained = archive.json(&["search", "--explain", "invoice"]);
+    assert_eq!(explained["query"], "invoice OR invoices", "{explained}");
+}
