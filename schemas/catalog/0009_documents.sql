@@ -23,7 +23,7 @@ END;
 
 -- Equal octets are read once, however many messages have them.
 CREATE TABLE extraction (
-    number  INTEGER PRIMARY KEY,
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,              -- never given twice: tells a later reading from an earlier one
     content BLOB NOT NULL UNIQUE CHECK (length(content) = 32),
     version INTEGER NOT NULL,                              -- of the extractor
     state   TEXT NOT NULL

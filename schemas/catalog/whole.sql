@@ -520,7 +520,7 @@ CREATE TRIGGER document_is_marked_anew AFTER UPDATE ON document WHEN NEW.mark IS
 END;
 
 CREATE TABLE extraction (
-    number  INTEGER PRIMARY KEY,
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,              -- never given twice: tells a later reading from an earlier one
     content BLOB NOT NULL UNIQUE CHECK (length(content) = 32),
     version INTEGER NOT NULL,                              -- of the extractor
     state   TEXT NOT NULL

@@ -182,6 +182,15 @@ impl Catalog {
         )
     }
 
+    /// Numbers of the messages that are destroyed and may still be in the index, ascending.
+    pub fn numbers_destroyed_but_indexed(&self) -> Result<Vec<u64>, Error> {
+        self.numbers(
+            "SELECT number FROM message WHERE purged_ms IS NOT NULL
+                 AND EXISTS (SELECT 1 FROM work WHERE stage = 'index' AND work.message = number) ORDER BY number",
+            params![],
+        )
+    }
+
     fn numbers(&self, query: &str, parameters: impl rusqlite::Params) -> Result<Vec<u64>, Error> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(query)?;

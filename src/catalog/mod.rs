@@ -35,7 +35,7 @@ pub use checks::Check;
 pub use commit::{Committed, Half, Recorded, Told};
 pub use compare::Compared;
 pub use dialog::Dialog;
-pub use documents::{Document, DocumentPart, DocumentState, Extraction, Unsearchable};
+pub use documents::{Document, DocumentPart, DocumentState, Extraction, ExtractionNumber, Unsearchable};
 pub use error::Error;
 pub use fingerprint::teach;
 pub use history::{Gap, Line, LongFailed, SessionRow};

@@ -93,6 +93,8 @@ impl Catalog {
         let failed = |source| Error::open(path, source);
         let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        // What is destroyed must not stay behind in free pages.
+        connection.pragma_update(None, "secure_delete", true).map_err(failed)?;
         connection
             .execute_batch(
                 "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;

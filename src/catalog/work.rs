@@ -171,7 +171,7 @@ impl Catalog {
     }
 
     /// These messages are in the index, durably, or out of it; what was read from them goes into the lists. One that came to
-    /// be collected for many meanwhile, or is no longer, or was destroyed, stays due.
+    /// be collected for many meanwhile, or is no longer, or was destroyed, or of whose documents more is known, stays due.
     pub fn indexed(&self, messages: &[Indexed], now: Timestamp) -> Result<(), Error> {
         let mut connection = self.connection();
         let sql = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -180,12 +180,15 @@ impl Catalog {
             if collected(&sql, *number)? != *is_collected || destroyed(&sql, *number)? != *is_destroyed {
                 continue;
             }
+            // The text of a document came to be known meanwhile: it is not in the index.
+            if !is_destroyed && !documents::note(&sql, *number, documents)? {
+                continue;
+            }
             sql.prepare_cached("DELETE FROM work WHERE stage = 'index' AND message = ?1")?.execute(params![number])?;
             if *is_destroyed {
                 threads.leave(*number)?;
                 continue;
             }
-            documents::note(&sql, *number, documents)?;
             let attachments =
                 serde_json::to_string(&summary.attachments).map_err(|error| Error::Unreadable(error.to_string()))?;
             sql.prepare_cached(

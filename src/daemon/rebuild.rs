@@ -114,7 +114,8 @@ impl Context {
         loop {
             let indexed = catalog.indexed_count()?;
             (told..indexed).for_each(|_| progress.did(0));
-            told = indexed;
+            // A message that is to be indexed again counts less for a while.
+            told = told.max(indexed);
             let due = self.due()?;
             let is_done = !due.index && !due.extract;
             if is_done || *stop.borrow() {

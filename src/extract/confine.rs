@@ -2,6 +2,7 @@
 //! have is told, not taken for granted. Knows nothing about documents.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
@@ -48,6 +49,24 @@ impl Confinement {
     }
 }
 
+/// `processor and memory: …; files: …; system calls: …`, for people.
+impl fmt::Display for Confinement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resources, files, calls } = self;
+        write!(f, "processor and memory: {resources}; files: {files}; system calls: {calls}")
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.pad("full"),
+            Self::Partly(why) => write!(f, "in part ({why})"),
+            Self::No(why) => write!(f, "no ({why})"),
+        }
+    }
+}
+
 /// The descriptors that stay usable beside the one for answers.
 const INPUT: u64 = 0;
 const ERRORS: u64 = 2;
@@ -56,13 +75,16 @@ const ERRORS: u64 = 2;
 /// parent's death ends it. Each hold is tried, whatever became of the others.
 pub(super) fn confine(limits: &Limits, output: BorrowedFd<'_>) -> Confinement {
     // What Landlock and seccomp ask for where root does not start the worker.
-    let unprivileged = rustix::thread::set_no_new_privs(true)
-        .and_then(|()| rustix::process::set_parent_process_death_signal(Some(Signal::KILL)));
+    let unprivileged = rustix::thread::set_no_new_privs(true);
+    let mortal = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let files = files();
-    let resources = match unprivileged.and_then(|()| resources(limits)) {
-        Ok(()) => Hold::Full,
-        Err(error) => Hold::No(error.to_string()),
-    };
+    let failed: Vec<String> = [unprivileged, mortal]
+        .into_iter()
+        .chain(resources(limits))
+        .filter_map(Result::err)
+        .map(|error| error.to_string())
+        .collect();
+    let resources = if failed.is_empty() { Hold::Full } else { Hold::Partly(failed.join(", ")) };
     let calls = match calls(output) {
         Ok(()) => Hold::Full,
         Err(error) => Hold::No(error.to_string()),
@@ -70,17 +92,20 @@ pub(super) fn confine(limits: &Limits, output: BorrowedFd<'_>) -> Confinement {
     Confinement { resources, files, calls }
 }
 
-fn resources(limits: &Limits) -> rustix::io::Result<()> {
+/// Each is set, whatever became of the others.
+fn resources(limits: &Limits) -> [rustix::io::Result<()>; 6] {
     let set = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
-    set(Resource::Core, 0)?;
-    set(Resource::Fsize, 0)?;
-    set(Resource::Nproc, 0)?;
-    set(Resource::As, limits.memory_bytes)?;
     // A bound for all documents together; the one for each is set before it.
     let all = limits.cpu_seconds.saturating_mul(u64::from(limits.documents) + 1);
-    setrlimit(Resource::Cpu, Rlimit { current: Some(limits.cpu_seconds + 1), maximum: Some(all + 1) })?;
-    // What is open stays open; nothing more can be.
-    set(Resource::Nofile, 0)
+    [
+        set(Resource::Core, 0),
+        set(Resource::Fsize, 0),
+        set(Resource::Nproc, 0),
+        set(Resource::As, limits.memory_bytes),
+        setrlimit(Resource::Cpu, Rlimit { current: Some(limits.cpu_seconds + 1), maximum: Some(all + 1) }),
+        // What is open stays open; nothing more can be.
+        set(Resource::Nofile, 0),
+    ]
 }
 
 /// Gives the process this many seconds of processor time from now on. It is killed by `SIGXCPU` when they are over.

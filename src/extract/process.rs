@@ -186,11 +186,11 @@ impl Process {
         }
     }
 
+    /// Takes what it has said, but no more than so much at a time: who never stops must not be listened to for ever.
     fn listen(&mut self) {
         let mut chunk = [0; 1024];
-        while let Ok(read) = self.errors.read(&mut chunk)
-            && read > 0
-        {
+        for _ in 0..64 {
+            let Ok(read @ 1..) = self.errors.read(&mut chunk) else { break };
             self.last_words.extend_from_slice(&chunk[..read]);
             let surplus = self.last_words.len().saturating_sub(LAST_WORDS);
             self.last_words.drain(..surplus);

@@ -16,6 +16,10 @@ impl NumberSet {
             .is_some_and(|word| word >> (number % 64) & 1 == 1)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
     /// How many numbers both have.
     pub fn common(&self, other: &Self) -> u64 {
         self.0.iter().zip(other.0.iter()).map(|(one, two)| u64::from((one & two).count_ones())).sum()
@@ -50,19 +54,27 @@ impl FromIterator<u64> for NumberSet {
 pub struct Facts {
     pub(super) now: Timestamp,
     pub(super) visible: Option<NumberSet>,
+    pub(super) hidden: Option<NumberSet>,
     sets: BTreeMap<Fact, NumberSet>,
 }
 
 impl Facts {
     /// None yet; `now` is what `newer:` and `older:` count from.
     pub const fn at(now: Timestamp) -> Self {
-        Self { now, visible: None, sets: BTreeMap::new() }
+        Self { now, visible: None, hidden: None, sets: BTreeMap::new() }
     }
 
     /// The messages for which `fact` holds.
     #[must_use]
     pub fn with(mut self, fact: Fact, messages: NumberSet) -> Self {
         self.sets.insert(fact, messages);
+        self
+    }
+
+    /// These messages do not exist for anybody.
+    #[must_use]
+    pub fn without(mut self, hidden: NumberSet) -> Self {
+        self.hidden = (!hidden.is_empty()).then_some(hidden);
         self
     }
 

@@ -36,10 +36,10 @@ pub(super) enum Purpose {
 /// The query as the engine knows it, over what may be seen only.
 pub(super) fn translate(query: &Query, facts: &Facts, fields: &Fields, purpose: Purpose) -> Result<Boxed, Error> {
     let translated = Translation { facts, fields, purpose }.query(query)?;
-    Ok(match &facts.visible {
-        Some(visible) => all_of(vec![(Occur::Must, translated), (Occur::Must, members(visible))]),
-        None => translated,
-    })
+    let mut demands = vec![(Occur::Must, translated)];
+    demands.extend(facts.visible.iter().map(|visible| (Occur::Must, members(visible))));
+    demands.extend(facts.hidden.iter().map(|hidden| (Occur::MustNot, members(hidden))));
+    Ok(if demands.len() == 1 { demands.remove(0).1 } else { all_of(demands) })
 }
 
 /// Words in one of the fields that `Fields::anywhere` and `Fields::holding` name.

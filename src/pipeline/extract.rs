@@ -1,6 +1,8 @@
 //! Reads the text of attachments, in a worker process that can do nothing else, for the index.
 
-use std::sync::Arc;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -16,8 +18,10 @@ use crate::telemetry;
 
 /// Documents that are recorded together: at most this many, …
 const BATCH: u32 = 64;
-/// … and no more once it took so long: what is read is to be found soon.
+/// … and no more once it took so long, what is read is to be found soon, …
 const BATCH_TIME: Duration = Duration::from_millis(500);
+/// … or once there is so much text.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// The stage.
 pub struct Extracting {
@@ -28,13 +32,15 @@ pub struct Extracting {
 struct Shared {
     holds: Holds,
     extractor: Extractor,
+    /// How well the worker is shut in, on this kernel.
+    told: Once,
 }
 
 impl Extracting {
     /// What an older extractor failed on is looked at again.
     pub fn new(holds: Holds, extractor: Extractor, trouble: StageTrouble) -> Result<Self, Error> {
         holds.catalog.extractor_is(extract::VERSION)?;
-        Ok(Self { shared: Arc::new(Shared { holds, extractor }), trouble })
+        Ok(Self { shared: Arc::new(Shared { holds, extractor, told: Once::new() }), trouble })
     }
 }
 
@@ -52,74 +58,83 @@ impl Work for Extracting {
     }
 }
 
+/// What is to be recorded together.
+struct Batch<'s> {
+    begun: Instant,
+    stop: &'s watch::Receiver<bool>,
+    extractions: Vec<Extraction>,
+    bytes: usize,
+}
+
+impl Batch<'_> {
+    fn is_full(&self) -> bool {
+        self.begun.elapsed() > BATCH_TIME || self.bytes > BATCH_BYTES || *self.stop.borrow()
+    }
+}
+
 impl Shared {
     fn step(&self, stop: &watch::Receiver<bool>) -> Result<Step, Error> {
         let waiting = self.holds.catalog.documents_waiting(BATCH)?;
         if waiting.is_empty() {
             return Ok(Step::Idle(None));
         }
-        let begun = Instant::now();
-        let mut extractions = Vec::new();
+        let mut batch = Batch { begun: Instant::now(), stop, extractions: Vec::new(), bytes: 0 };
         let mut outcome = Ok(Step::Worked);
         for (row, parts) in waiting {
-            match self.documents(&row, &parts, &mut extractions) {
-                Ok(()) => {}
+            // A message that makes a reader panic must not stop those behind it.
+            match catch_unwind(AssertUnwindSafe(|| self.documents(&row, &parts, &mut batch))) {
+                Ok(Ok(())) => {}
                 // Nothing is known of the document; but what was read before is worth keeping.
-                Err(error) => {
-                    outcome = Err(error);
-                    break;
-                }
+                Ok(Err(error)) => outcome = Err(error),
+                Err(_) => self.lost(&row, &"reading it failed in an unforeseen way")?,
             }
-            if begun.elapsed() > BATCH_TIME || *stop.borrow() {
+            if outcome.is_err() || batch.is_full() {
                 break;
             }
         }
-        telemetry::documents_read(extractions.len());
-        self.holds.catalog.extracted(extract::VERSION, &extractions, self.holds.clock.now())?;
+        telemetry::documents_read(batch.extractions.len());
+        if !batch.extractions.is_empty() {
+            self.told.call_once(|| self.tell_confinement());
+        }
+        self.holds.catalog.extracted(extract::VERSION, &batch.extractions, self.holds.clock.now())?;
         self.holds.wake.index.notify_one();
         outcome
     }
 
-    fn documents(
-        &self,
-        row: &MessageRow,
-        parts: &[DocumentPart],
-        extractions: &mut Vec<Extraction>,
-    ) -> Result<(), Error> {
+    fn documents(&self, row: &MessageRow, parts: &[DocumentPart], batch: &mut Batch<'_>) -> Result<(), Error> {
         let octets = match octets(&self.holds, row) {
             Ok(octets) => octets,
-            Err(error) => {
-                telemetry::message_unreadable(&row.message.id, "extract", &error);
-                let failed = |part: &DocumentPart| failed(part, "the message could not be read");
-                extractions.extend(parts.iter().map(failed));
-                return Ok(());
-            }
+            Err(error) => return self.lost(row, &error),
         };
         let message = message::read(&octets);
         for part in parts {
-            let is_known = extractions.iter().any(|extraction| extraction.content == part.content);
-            if is_known {
+            if batch.extractions.iter().any(|extraction| extraction.content == part.content) {
                 continue;
             }
-            let extraction = match message.part(part.part) {
-                Some(found) => self.extractor.extract(&found.octets(), &found.content_type, found.filename.as_deref()),
-                None => {
-                    extractions.push(failed(part, "the message has no such part any more"));
-                    continue;
-                }
+            let Some(found) = message.part(part.part) else {
+                return self.lost(row, &"it has other parts than it had");
             };
-            extractions.push(recorded(part, extraction)?);
+            let extracted = self.extractor.extract(&found.octets(), &found.content_type, found.filename.as_deref());
+            batch.bytes += extracted.text.len();
+            batch.extractions.push(recorded(part, extracted)?);
+            if batch.is_full() {
+                break;
+            }
         }
         Ok(())
     }
-}
 
-fn failed(part: &DocumentPart, why: &str) -> Extraction {
-    Extraction {
-        content: part.content,
-        state: DocumentState::Failed,
-        detail: Some(why.to_owned()),
-        text: String::new(),
+    fn tell_confinement(&self) {
+        match self.extractor.confinement() {
+            Ok(confinement) if confinement.is_full() => {}
+            Ok(confinement) => telemetry::extractor_less_confined(&confinement),
+            Err(error) => telemetry::extractor_less_confined(&error),
+        }
+    }
+
+    fn lost(&self, row: &MessageRow, why: &dyn Display) -> Result<(), Error> {
+        telemetry::message_unreadable(&row.message.id, "extract", why);
+        Ok(self.holds.catalog.documents_lost(row.number)?)
     }
 }
 

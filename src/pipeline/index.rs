@@ -19,6 +19,9 @@ use crate::telemetry;
 const BATCH: u32 = 512;
 /// … and no more once this many octets have been read.
 const BATCH_BYTES: u64 = 16 << 20;
+/// More text of attachments than this goes into the index for no message.
+const MOST_TEXT_BYTES: usize = 32 << 20;
+
 /// The stage.
 pub struct Indexing {
     shared: Arc<Shared>,
@@ -114,9 +117,9 @@ impl Shared {
         }
         let octets = octets(&self.holds, row)?;
         let message = message::read(&octets);
-        let documents = documents(&message);
+        let mut documents = documents(row, &message);
         let document = Document::of(row.message.id, row.number, row.size_bytes, row.kept, &message);
-        let document = self.with_extracted(document, &documents)?;
+        let document = self.with_extracted(document, &mut documents)?;
         let is_collected = self.holds.catalog.is_collected(row.number)?;
         let (document, ties) = match is_collected {
             true => {
@@ -132,13 +135,20 @@ impl Shared {
         Ok(Indexed { number: row.number, summary, ties, is_collected, is_destroyed: false, documents })
     }
 
-    /// With the text of those documents that have been read.
-    fn with_extracted(&self, mut document: Document, documents: &[DocumentPart]) -> Result<Document, Error> {
-        for part in documents {
-            if let Some(extraction) = self.holds.catalog.extraction(&part.content)? {
-                let is_encrypted = extraction.state == DocumentState::Encrypted;
-                document = document.with_extracted(extraction.text, is_encrypted);
+    /// With the text of those documents that have been read, as far as one message may have it.
+    fn with_extracted(&self, mut document: Document, documents: &mut [DocumentPart]) -> Result<Document, Error> {
+        let mut room = MOST_TEXT_BYTES;
+        for part in documents.iter_mut().filter(|part| !part.is_encrypted) {
+            let Some((number, extraction)) = self.holds.catalog.extraction(&part.content)? else { continue };
+            part.known = Some(number);
+            let is_encrypted = extraction.state == DocumentState::Encrypted;
+            let mut text = extraction.text;
+            if text.len() > room {
+                part.is_cut = true;
+                text.truncate(text.floor_char_boundary(room));
             }
+            room -= text.len();
+            document = document.with_extracted(text, is_encrypted);
         }
         Ok(document)
     }

@@ -115,6 +115,10 @@ pub fn documents_read(documents: usize) {
     debug!(documents, "text of attachments read");
 }
 
+pub fn extractor_less_confined(holds: &dyn Display) {
+    warn!(%holds, "whoever reads attachments is not shut in as well as it could be");
+}
+
 pub fn index_rebuilding(why: &dyn Display) {
     warn!(%why, "the index is made anew; searches find what is in it so far");
 }

@@ -40,10 +40,13 @@ impl Vocabulary {
     }
 }
 
-/// What an oracle knows of a message: the words of each value of each field, with their positions.
+/// The words of a field's value, with their positions.
+type Value = Vec<(usize, u32)>;
+
+/// What an oracle knows of a message: the words of each value of each field.
 struct Known {
     document: Document,
-    fields: Vec<(Field, Vec<Vec<(usize, u32)>>)>,
+    fields: Vec<(Field, Vec<Value>)>,
 }
 
 impl Known {
@@ -75,9 +78,9 @@ impl Known {
 /// A query with its words looked up.
 enum Wanted {
     All,
-    And(Vec<Wanted>),
-    Or(Vec<Wanted>),
-    Not(Box<Wanted>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
+    Not(Box<Self>),
     Words { fields: Vec<Field>, in_people: Ways, in_text: Ways },
     Term(Term),
 }
@@ -130,7 +133,7 @@ impl Wanted {
 }
 
 impl Ways {
-    fn are_in(&self, values: &[Vec<(usize, u32)>]) -> bool {
+    fn are_in(&self, values: &[Value]) -> bool {
         let is_somewhere = |way: &Way| values.iter().any(|value| way.is_in(value));
         match self {
             Self::Any(ways) => ways.iter().any(is_somewhere),

@@ -51,9 +51,9 @@ impl Archive {
         year.sort_by_key(|count| Reverse(count.value.clone()));
         Ok(Facets {
             account: most_frequent(account),
-            sender: most_frequent(counted.senders),
+            sender: first(most_frequent(counted.senders)),
             year,
-            kind: most_frequent(counted.kinds),
+            kind: first(most_frequent(counted.kinds)),
             verdict: most_frequent(verdict),
         })
     }
@@ -64,6 +64,10 @@ fn most_frequent<K: ToString>(counts: BTreeMap<K, u64>) -> Vec<Count> {
     let mut counts: Vec<Count> = counts.map(|(value, messages)| Count { value: value.to_string(), messages }).collect();
     // Stable: what is equally frequent stays in the order of the values.
     counts.sort_by_key(|count| Reverse(count.messages));
+    counts
+}
+
+fn first(mut counts: Vec<Count>) -> Vec<Count> {
     counts.truncate(MOST);
     counts
 }

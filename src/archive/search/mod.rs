@@ -83,11 +83,15 @@ impl Archive {
         let facts = self.facts(&parsed.query)?;
         let after = search.after.as_deref().map(|id| self.find(id)).transpose()?;
         let after = after.map(|row| row.message.id);
-        let page = Page { sort: search.order.into(), after, offset: search.offset, limit: search.limit };
+        // One more than is wanted says whether there are more.
+        let limit = if search.limit == 0 { 0 } else { search.limit.saturating_add(1) };
+        let page = Page { sort: search.order.into(), after, offset: search.offset, limit };
         let mut notes = parsed.notes;
         let Some(reader) = self.index(&mut notes)? else { return self.nothing(search, notes) };
         let query = self.with_forms(parsed.query, reader, &mut notes)?;
-        let found = reader.search(&query, &facts, &page)?;
+        let mut found = reader.search(&query, &facts, &page)?;
+        let has_more = found.hits.len() > search.limit;
+        found.hits.truncate(search.limit);
         let facets = match search.with_facets {
             true => Some(self.told_facets(reader.facets(&query, &facts)?)?),
             false => None,
@@ -96,10 +100,9 @@ impl Archive {
         let numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
         let fields = reader.found_in(&query, &ids)?;
         let mut rows = self.catalog.numbered(&numbers)?;
-        // Destroyed, and not yet out of the index.
-        let before = rows.len();
+        // Destroyed since.
+        rows.iter().filter(|row| row.purged.is_some()).for_each(|row| self.forget_texts(row));
         rows.retain(|row| row.purged.is_none());
-        let total = found.total - (before - rows.len()) as u64;
         let threads = self.threads(&rows)?;
         let mut hits = Vec::with_capacity(rows.len());
         for (row, thread) in rows.into_iter().zip(threads) {
@@ -107,9 +110,8 @@ impl Archive {
             let found_in = at.and_then(|at| fields.get(at)).map_or(&[][..], Vec::as_slice);
             hits.push(self.hit(row, thread, &query, found_in)?);
         }
-        let is_full = search.limit > 0 && ids.len() == search.limit && found.total > (search.offset + ids.len()) as u64;
-        let next = ids.last().filter(|_| is_full).map(ToString::to_string);
-        Ok(Results { total, hits, next, skipped: self.skipped()?, notes, facets })
+        let next = ids.last().filter(|_| has_more).map(ToString::to_string);
+        Ok(Results { total: found.total, hits, next, skipped: self.skipped()?, notes, facets })
     }
 
     /// The numbers of all messages that match, ascending; of an empty query, of all there are.
@@ -155,7 +157,8 @@ impl Archive {
 
     /// The catalog's answers to the parts of a query that are about what changes.
     fn facts(&self, query: &Query) -> Result<Facts, Error> {
-        let mut facts = Facts::at(self.clock.now());
+        let destroyed = self.catalog.numbers_destroyed_but_indexed()?;
+        let mut facts = Facts::at(self.clock.now()).without(destroyed.into_iter().collect::<NumberSet>());
         for fact in query.facts() {
             let numbers = match fact {
                 Fact::Account(name) => self.catalog.numbers_of_account(name)?,

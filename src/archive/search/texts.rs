@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lru::LruCache;
 
 use crate::archive::{Archive, Error, Message};
+use crate::catalog::DocumentState;
 use crate::mail::BlobId;
 use crate::mail::message::{self, READ_LIMIT_BYTES};
 
-/// The readable texts of one message, in the order of its parts.
+/// The readable texts of one message, in the order of its parts; and how far its documents were read then.
 #[derive(Debug, Default)]
-pub(super) struct Texts(pub(super) Vec<PartText>);
+pub(super) struct Texts(pub(super) Vec<PartText>, Vec<(u32, DocumentState)>);
 
 #[derive(Debug)]
 pub(super) struct PartText {
@@ -65,7 +66,6 @@ impl Recent {
         }
     }
 
-    /// What was read of a message is another now.
     fn forget(&self, number: u64) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(former) = held.texts.pop(&number) {
@@ -78,14 +78,13 @@ impl Archive {
     /// The texts of a message and of what is attached to it, as far as they are known. Who may see which is not asked here.
     pub(super) fn texts(&self, row: &Message) -> Result<Arc<Texts>, Error> {
         if row.size_bytes > READ_LIMIT_BYTES as u64 || row.purged.is_some() {
-            self.recent.forget(row.number);
             return Ok(Arc::default());
         }
-        if let Some(known) = self.recent.of(row.number) {
+        let states = self.catalog.document_states(row.number)?;
+        if let Some(known) = self.recent.of(row.number).filter(|known| known.1 == states) {
             return Ok(known);
         }
-        let documents = self.catalog.documents(row.number)?;
-        let is_complete = documents.iter().all(|document| document.extraction.is_some());
+        let documents = self.catalog.documents(row.number, LONGEST_TEXT_BYTES as u64)?;
         let octets = self.blob(row)?.octets()?;
         let message = message::read(&octets);
         let mut texts = Vec::new();
@@ -102,10 +101,13 @@ impl Archive {
                 texts.push(PartText { part: part.number, is_attachment: part.is_attachment, content, text });
             }
         }
-        let texts = Arc::new(Texts(texts));
-        if is_complete {
-            self.recent.put(row.number, texts.clone());
-        }
+        let texts = Arc::new(Texts(texts, states));
+        self.recent.put(row.number, texts.clone());
         Ok(texts)
+    }
+
+    /// Of messages that are destroyed, nothing stays in memory.
+    pub(super) fn forget_texts(&self, row: &Message) {
+        self.recent.forget(row.number);
     }
 }

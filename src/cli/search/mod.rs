@@ -25,7 +25,7 @@ pub(super) struct Search {
     /// How many hits to skip
     #[arg(long, default_value_t = 0)]
     offset: usize,
-    /// Show the hits behind this message: the id of the last one of the page before. What arrives meanwhile moves nothing
+    /// Show the hits behind this message: the id of the last one of the page before
     #[arg(long, value_name = "ID")]
     after: Option<String>,
     /// date: oldest first; -date: newest first
@@ -74,6 +74,8 @@ impl Search {
             with_facets: self.facets,
         };
         let results = archive.search(&search)?;
+        // Behind a message nobody counted how many there are before it.
+        let last = search.after.is_none().then_some(self.offset as u64 + results.hits.len() as u64);
         if context.json {
             print_json(&results)?;
             return Ok(Code::Well);
@@ -84,7 +86,7 @@ impl Search {
         if self.count {
             print(&format!("{}\n", results.total))?;
         } else {
-            print(&told(&results, self.offset))?;
+            print(&told(&results, last))?;
         }
         if let Some(counted) = &results.facets {
             print(&facets::told(counted))?;
@@ -130,13 +132,13 @@ fn left_out(skipped: Skipped) -> Vec<String> {
     sentences.into_iter().flatten().collect()
 }
 
-fn told(results: &Results, offset: usize) -> String {
+fn told(results: &Results, last: Option<u64>) -> String {
     let paint = Paint::stdout();
     let mut text: String = results.hits.iter().map(|hit| line(hit, paint)).collect();
     let shown = results.hits.len() as u64;
-    let last = offset as u64 + shown;
     if shown < results.total {
-        text.push_str(&paint.dim(&format!("{shown} of {} (to {last})", messages(results.total))));
+        let last = last.map_or_else(String::new, |last| format!(" (to {last})"));
+        text.push_str(&paint.dim(&format!("{shown} of {}{last}", messages(results.total))));
     } else {
         text.push_str(&paint.dim(&messages(results.total)));
     }

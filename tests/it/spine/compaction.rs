@@ -83,6 +83,8 @@ impl Scene {
         sql.execute_batch(&format!(
             "DELETE FROM work WHERE message = {number};
              DELETE FROM reading WHERE message = {number};
+             DELETE FROM tie WHERE message = {number};
+             DELETE FROM document WHERE message = {number};
              DELETE FROM sighting WHERE message = {number};
              DELETE FROM message WHERE number = {number};"
         ))

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use poplar::archive::{self, Search};
-use poplar::mail::{BlobId, Clock};
+use poplar::mail::{BlobId, Clock, eicar};
 
 use crate::support::corpora::unpacked;
 use crate::support::poplar::Archive;
@@ -146,9 +146,13 @@ fn a_destroyed_message_leaves_nothing_of_its_attachments() {
     let archive = Archive::new();
     let names = ["one", "two"];
     for name in names {
-        fs::write(archive.path(name), with_document(name, &format!("figure{name}"))).unwrap();
+        let infected = [b"\r\n--b\r\nContent-Disposition: attachment\r\n\r\n", &eicar()[..], b"\r\n--b--\r\n"].concat();
+        let octets = with_document(name, &format!("figure{name}"));
+        let end = octets.len() - "\r\n--b--\r\n".len();
+        fs::write(archive.path(name), [&octets[..end], &infected].concat()).unwrap();
         archive.well(&["import", archive.path(name).to_str().unwrap()]);
     }
+    assert_eq!(archive.found("is:infected").len(), 2);
     let id = archive.found("figureone").swap_remove(0);
     archive.well(&["quarantine", "purge", &id, "--reason", "asked for"]);
     assert_eq!(archive.found("figureone"), [""; 0]);
@@ -197,7 +201,7 @@ fn hits_are_counted_paged_and_explained_on_the_command_line() {
     assert!(archive.well(&["search", "--facets"]).text().contains("by sender\n          5  ann@example.org"));
 
     let id = &next[..8];
-    let told = archive.well(&["search", "--explain", id, "invoice", "-from:ann", "subject:4"]);
+    let told = archive.well(&["search", "--explain", id, "--", "invoice", "-from:ann", "subject:4"]);
     for line in [
         &format!("Message {id}") as &str,
         "is no hit",

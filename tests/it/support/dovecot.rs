@@ -91,8 +91,10 @@ impl Dovecot {
     pub(crate) fn deliver(&self, user: &str, octets: &[u8]) {
         static DELIVERED: AtomicU64 = AtomicU64::new(1_700_000_000);
         let maildir = self.dir.join("mail").join(user).join("Maildir");
-        if !maildir.exists() {
-            ["cur", "new", "tmp"].iter().for_each(|folder| fs::create_dir_all(maildir.join(folder)).unwrap());
+        let folders = ["cur", "new", "tmp"].map(|folder| maildir.join(folder));
+        // The server makes them, too, when somebody logs in.
+        if !folders.iter().all(|folder| folder.exists()) {
+            folders.iter().for_each(|folder| fs::create_dir_all(folder).unwrap());
             give_to_the_server(&self.dir.join("mail").join(user));
         }
         // Dovecot numbers new mail by the time in its file's name.
