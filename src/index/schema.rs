@@ -46,8 +46,10 @@ pub(super) const ATTACHED: &str = "attached";
 
 pub(super) fn schema() -> (Schema, Fields) {
     let mut builder = Schema::builder();
-    let people = words(&tokenizer::people_name());
-    let text = words(&tokenizer::text_name());
+    // How long a subject or a text is says something about how well a word fits; of names and addresses it does not.
+    let people = words(&tokenizer::people_name(), false);
+    let names = words(&tokenizer::text_name(), false);
+    let text = words(&tokenizer::text_name(), true);
     let fields = Fields {
         id: builder.add_bytes_field("id", INDEXED | STORED),
         number: builder.add_u64_field(NUMBER, FAST),
@@ -64,7 +66,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         cc: builder.add_text_field("cc", people.clone()),
         bcc: builder.add_text_field("bcc", people.clone()),
         subject: builder.add_text_field("subject", text.clone()),
-        filename: builder.add_text_field("filename", text.clone()),
+        filename: builder.add_text_field("filename", names),
         list: builder.add_text_field("list", people),
         head: builder.add_text_field("head", presence(&tokenizer::text_name())),
         body: builder.add_text_field("body", text.clone()),
@@ -134,8 +136,8 @@ impl Fields {
     }
 }
 
-fn words(tokenizer: &str) -> TextOptions {
-    let indexing = TextFieldIndexing::default();
+fn words(tokenizer: &str, has_lengths: bool) -> TextOptions {
+    let indexing = TextFieldIndexing::default().set_fieldnorms(has_lengths);
     let indexing = indexing.set_tokenizer(tokenizer).set_index_option(IndexRecordOption::WithFreqsAndPositions);
     TextOptions::default().set_indexing_options(indexing)
 }
