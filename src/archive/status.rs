@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -23,6 +24,9 @@ pub struct Status {
     pub accounts: Vec<AccountStatus>,
     pub stages: Stages,
     pub scanner: ScannerStatus,
+    /// How many attachments there are whose text cannot be searched, or not all of it, by why: `waiting`, `partial`,
+    /// `encrypted`, `unsupported`, `failed`, `crashed`.
+    pub unread: BTreeMap<String, u64>,
     /// The archive is being scanned again, with other signatures.
     pub rescan: Option<RescanStatus>,
     /// The process that owns the archive, if one is alive.
@@ -170,6 +174,7 @@ impl Archive {
     pub fn status(&self) -> Result<Status, Error> {
         let (messages, raw_bytes) = self.catalog.totals()?;
         let backlogs = self.backlogs()?;
+        let documents = self.catalog.document_counts()?;
         let (owner, scanner) = self.owner()?;
         let accounts = self.accounts(owner.is_some())?;
         let mut status = Status {
@@ -179,7 +184,12 @@ impl Archive {
             stored_bytes: self.catalog.packs()?.iter().map(PackRow::stored_bytes).sum(),
             verdicts: self.catalog.verdict_counts()?,
             accounts,
-            stages: Stages { scan: backlogs.scan.into(), index: backlogs.index.into(), extract: self.extraction()? },
+            stages: Stages {
+                scan: backlogs.scan.into(),
+                index: backlogs.index.into(),
+                extract: extraction(&documents),
+            },
+            unread: documents.iter().map(|(state, count)| (state.to_string(), *count)).collect(),
             scanner,
             rescan: self
                 .catalog
@@ -221,14 +231,6 @@ impl Archive {
     pub fn backlogs(&self) -> Result<Backlogs, Error> {
         let now = self.clock.now();
         Ok(Backlogs { scan: self.catalog.backlog(Stage::Scan, now)?, index: self.catalog.backlog(Stage::Index, now)? })
-    }
-
-    /// Stuck is what its reader did not survive, or could make nothing of.
-    fn extraction(&self) -> Result<StageStatus, Error> {
-        let counts = self.catalog.document_counts()?;
-        let of = |state: DocumentState| counts.get(&state).copied().unwrap_or(0);
-        let stuck = of(DocumentState::Failed) + of(DocumentState::Crashed);
-        Ok(StageStatus { waiting: of(DocumentState::Waiting) + stuck, stuck })
     }
 
     fn owner(&self) -> Result<(Option<u32>, ScannerStatus), Error> {
@@ -312,6 +314,13 @@ impl AccountStatus {
         }
         warnings
     }
+}
+
+/// Stuck is what its reader did not survive, or could make nothing of.
+fn extraction(documents: &BTreeMap<DocumentState, u64>) -> StageStatus {
+    let of = |state: DocumentState| documents.get(&state).copied().unwrap_or(0);
+    let stuck = of(DocumentState::Failed) + of(DocumentState::Crashed);
+    StageStatus { waiting: of(DocumentState::Waiting) + stuck, stuck }
 }
 
 fn not_fetched(failed: &LongFailed) -> String {

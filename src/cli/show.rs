@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use clap::Args;
 
@@ -63,6 +63,10 @@ impl Show {
                 on_record(&archive, &row, "raw", (access, reason))?;
                 octets.write_to(&mut stdout)??;
                 stdout.flush()?;
+            }
+            // For a person: what somebody wrote there must not steer the terminal.
+            What { headers: true, .. } if stdout.is_terminal() => {
+                print(&tame_lines(&String::from_utf8_lossy(&archive.header_block(&row)?)))?;
             }
             What { headers: true, .. } => stdout.write_all(&archive.header_block(&row)?)?,
             What { part: Some(number), .. } => {

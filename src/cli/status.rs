@@ -39,7 +39,7 @@ fn told(status: &Status) -> String {
         vec![paint.dim("scanner"), scanner(status)],
         vec![paint.dim("to scan"), stage(status.stages.scan)],
         vec![paint.dim("to index"), stage(status.stages.index)],
-        vec![paint.dim("to read"), attachments(status.stages.extract)],
+        vec![paint.dim("to read"), attachments(status)],
     ];
     if let Some(rescan) = &status.rescan {
         let (done, total) = (count(rescan.messages), count(rescan.total));
@@ -79,11 +79,14 @@ fn stage(stage: StageStatus) -> String {
     }
 }
 
-/// Attachments whose text is wanted for the index.
-fn attachments(stage: StageStatus) -> String {
-    match (stage.waiting, stage.stuck) {
-        (waiting, 0) => format!("{} attachments", count(waiting)),
-        (waiting, stuck) => format!("{} attachments, {} of them unreadable", count(waiting), count(stuck)),
+/// Attachments whose text is wanted for the index, and those of which it has none, or not all.
+fn attachments(status: &Status) -> String {
+    let waiting = status.stages.extract.waiting - status.stages.extract.stuck;
+    let left_out = status.unread.iter().filter(|(why, _)| *why != "waiting");
+    let left_out: Vec<String> = left_out.map(|(why, number)| format!("{} {why}", count(*number))).collect();
+    match left_out.is_empty() {
+        true => format!("{} attachments", count(waiting)),
+        false => format!("{} attachments; not searched, or not all of them: {}", count(waiting), left_out.join(", ")),
     }
 }
 

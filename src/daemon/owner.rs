@@ -377,13 +377,18 @@ fn open_index(holds: &Holds) -> Result<Index, Error> {
         }
         Err(error) if error.wants_rebuild() => {
             telemetry::index_rebuilding(&error);
-            std::fs::remove_dir_all(&folder).map_err(|error| trouble(&folder, &error))?;
+            remove(&folder).map_err(|error| trouble(&folder, &error))?;
             Index::create_or_open(&folder)?
         }
         Err(error) => return Err(error.into()),
     };
     holds.catalog.index_lost(holds.clock.now())?;
     Ok(index)
+}
+
+/// Whatever stands where the index should.
+fn remove(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
 }
 
 /// What the system says of a folder is not enough to act on; what we say of it is.

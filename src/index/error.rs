@@ -1,3 +1,4 @@
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -48,9 +49,22 @@ impl Error {
             | TantivyError::DeserializeError(_)
             | TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(_))
             | TantivyError::SchemaError(_) => Self::Damaged { folder, problem: source.to_string() },
+            TantivyError::OpenReadError(OpenReadError::IoError { io_error, filepath }) if is_torn(&io_error) => {
+                let name = filepath.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Self::Damaged { folder, problem: format!("{name} has no proper end") }
+            }
+            TantivyError::IoError(error) if is_torn(&error) => {
+                Self::Damaged { folder, problem: "a file has no proper end".to_owned() }
+            }
             source => Self::Engine { folder, source },
         }
     }
+}
+
+/// What the engine finds in a file that was cut off or written over, or in place of the folder, as opposed to a disk that does not read.
+fn is_torn(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, InvalidData, NotADirectory, UnexpectedEof};
+    matches!(error.kind(), InvalidData | UnexpectedEof | AlreadyExists | NotADirectory)
 }
 
 /// Runs what reads the index. On a file that is not as it was written the engine panics in some places; that must

@@ -180,7 +180,6 @@ impl Archive {
         }
         match Index::open(&self.folder.join("index")).and_then(|index| index.reader()) {
             Ok(reader) => Ok(Some(self.index.get_or_init(|| reader))),
-            Err(index::Error::Missing { .. }) => Ok(None),
             Err(error) if error.wants_rebuild() => {
                 notes.push(format!("{error}."));
                 Ok(None)

@@ -8,7 +8,7 @@ use poplar::archive::{self, Search};
 use poplar::mail::{BlobId, Clock, eicar};
 
 use crate::support::corpora::unpacked;
-use crate::support::poplar::Archive;
+use crate::support::poplar::{Archive, files_below};
 
 /// An archive with everything in a folder; not scanned.
 fn imported(folder: &Path) -> Archive {
@@ -232,8 +232,25 @@ fn an_index_of_another_version_is_made_anew_and_searches_say_so() {
         assert_eq!(archive.run(&["import", "--wait", "1s", folder.path().to_str().unwrap()]).code, 75);
         assert_eq!(archive.found("fortytwo").len(), 1);
     }
+    // A file that lost its end, as after a power cut or on a bad disk.
+    let torn = || {
+        let files = files_below(&archive.data_dir().join("index"));
+        let ends = ["store", "idx", "term", "fast", "pos", "fieldnorm"];
+        files.into_iter().filter(move |file| ends.iter().any(|end| file.extension().is_some_and(|of| of == *end)))
+    };
+    for n in 0..torn().count().min(6) {
+        let file = torn().nth(n).unwrap();
+        let half = fs::metadata(&file).unwrap().len() / 2;
+        fs::File::options().write(true).open(&file).unwrap().set_len(half).unwrap();
+        let results = archive.json(&["search", "fortytwo"]);
+        assert!(results["notes"][0].as_str().unwrap().contains("damaged"), "{}: {results}", file.display());
+        assert_eq!(archive.run(&["import", "--wait", "1s", folder.path().to_str().unwrap()]).code, 75);
+        assert_eq!(archive.found("fortytwo").len(), 1, "{}", file.display());
+    }
     fs::remove_dir_all(archive.data_dir().join("index")).unwrap();
-    assert_eq!(archive.json(&["search", "fortytwo"])["skipped"]["unindexed"], 1);
+    let results = archive.json(&["search", "fortytwo"]);
+    assert_eq!(results["skipped"]["unindexed"], 1);
+    assert!(results["notes"][0].as_str().unwrap().contains("no search index"), "{results}");
 }
 
 #[test]
