@@ -18,7 +18,7 @@ use crate::telemetry;
 /// Messages of one commit of the index: at most this many, …
 const BATCH: u32 = 2048;
 /// … and no more once this many octets have been read.
-const BATCH_BYTES: u64 = 64 << 20;
+const BATCH_BYTES: u64 = 16 << 20;
 /// More text of attachments than this goes into the index for no message.
 const MOST_TEXT_BYTES: usize = 32 << 20;
 
