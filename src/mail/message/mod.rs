@@ -94,11 +94,6 @@ pub fn html_to_text(html: &str) -> String {
     html::to_text(html)
 }
 
-/// Octets in the charset that was declared; where none was, or one that nobody knows, in the likeliest.
-pub fn decode_text<'o>(charset: Option<&str>, octets: &'o [u8], is_html: bool) -> Cow<'o, str> {
-    charset::decode(charset, octets, is_html)
-}
-
 /// The charset that an HTML document declares in its first 2 KiB.
 pub fn html_charset(octets: &[u8]) -> Option<&[u8]> {
     html::declared_charset(octets)

@@ -116,7 +116,7 @@ impl<'x> Part<'x> {
 const PLAIN: &str = "text/plain";
 
 /// Signatures stand beside the text for programs, not for readers (RFC 8551, RFC 3156).
-const SIGNATURES: [&str; 3] =
+pub(super) const SIGNATURES: [&str; 3] =
     ["application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"];
 
 fn is_attachment(part: &MessagePart<'_>, content_type: &str, has_name: bool, has_id: bool) -> bool {

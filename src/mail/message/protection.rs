@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 
 use memchr::memmem;
 
+use super::part::SIGNATURES;
 use super::{Message, Part, read};
 use crate::mail::query::Feature;
 use crate::mail::views::signed_content;
 
-const SIGNATURES: [&str; 3] =
-    ["application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"];
 const CMS: [&str; 2] = ["application/pkcs7-mime", "application/x-pkcs7-mime"];
 const PGP_ENCRYPTED: &str = "application/pgp-encrypted";
 
