@@ -1,5 +1,5 @@
-//! Made-up mail that is like mail to an index: words as frequent as those of a language, people who write more or less,
-//! ten years of it.
+//! Made-up mail that is like mail to an index: words as frequent as those of a language, the most frequent those of English,
+//! people who write more or less, ten years of it.
 
 /// A letter is the same whenever it is asked for.
 pub(crate) struct Letters {
@@ -12,9 +12,14 @@ const YEARS_S: u64 = 10 * 365 * 24 * 3600;
 /// 2015-01-01.
 const FIRST_S: i64 = 1_420_070_400;
 
+/// Without any, the text would be in no language, and be compared with all there are.
+const FREQUENT: &str = "the of and to a in for is on that by this with you it not or be are from at as your all have was we \
+                        will can us if my has but our one do no they he which";
+
 impl Letters {
     pub(crate) fn new() -> Self {
-        Self { words: (0..VOCABULARY).map(word).collect() }
+        let known = FREQUENT.split(' ').map(str::to_owned);
+        Self { words: known.chain((0..VOCABULARY).map(word)).take(usize::try_from(VOCABULARY).unwrap()).collect() }
     }
 
     /// The word that is the `rank`th most frequent.

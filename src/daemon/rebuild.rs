@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -43,6 +43,8 @@ pub enum What {
 
 /// An index that cannot be written is waited for so long.
 const INDEX_WAIT: Duration = Duration::from_secs(10);
+/// How far it is with indexing is looked up no more often.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Rebuilds. The old catalog is replaced once the new one is complete, and not before.
 ///
@@ -110,8 +112,8 @@ impl Context {
         let catalog = &self.door.holds.catalog;
         let mut told = 0;
         let mut trouble = Duration::ZERO;
-        const LOOK: Duration = Duration::from_millis(50);
         loop {
+            let began = Instant::now();
             let indexed = catalog.indexed_count()?;
             (told..indexed).for_each(|_| progress.did(0));
             // A message that is to be indexed again counts less for a while.
@@ -121,12 +123,14 @@ impl Context {
             if is_done || *stop.borrow() {
                 return Ok(is_done);
             }
-            trouble = if self.index_trouble.why().is_some() { trouble + LOOK } else { Duration::ZERO };
+            // To count a million takes a while: a twentieth of the time at most.
+            let pause = (20 * began.elapsed()).max(LOOK);
+            trouble = if self.index_trouble.why().is_some() { trouble + pause } else { Duration::ZERO };
             if let Some(why) = self.index_trouble.why().filter(|_| trouble > INDEX_WAIT) {
                 anyhow::bail!("the index cannot be written: {why}");
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => {}
             }
         }

@@ -127,13 +127,17 @@ impl Document {
             (fields.body, std::slice::from_ref(&self.body)),
             (fields.attachment, &self.attachments),
         ];
-        for (field, values) in people.iter().chain(&texts).chain(&others) {
+        for (field, values) in texts.iter().chain(&others) {
             for value in *values {
                 document.add_text(*field, value);
             }
         }
-        for value in people.iter().flat_map(|(_, values)| *values) {
-            document.add_pre_tokenized_text(fields.head, tokenizer::people_tokens(value));
+        for (field, values) in people {
+            for value in values {
+                let tokens = tokenizer::people_tokens(value);
+                document.add_pre_tokenized_text(field, tokens.clone());
+                document.add_pre_tokenized_text(fields.head, tokens);
+            }
         }
         for value in texts.iter().flat_map(|(_, values)| *values) {
             document.add_text(fields.head, value);

@@ -16,7 +16,7 @@ use crate::mail::message::{self, Mailbox, Message};
 use crate::telemetry;
 
 /// Messages of one commit of the index: at most this many, …
-const BATCH: u32 = 2048;
+const BATCH: u32 = 8192;
 /// … and no more once this many octets have been read.
 const BATCH_BYTES: u64 = 16 << 20;
 /// More text of attachments than this goes into the index for no message.
