@@ -26,6 +26,12 @@ impl Place {
         Self { folder }
     }
 
+    /// One that is there already.
+    #[allow(dead_code, reason = "not every benchmark keeps one")]
+    pub(crate) fn at(folder: &Path, name: &str) -> Self {
+        Self { folder: folder.join(name) }
+    }
+
     pub(crate) fn config(&self) -> Config {
         let load = LoadOptions { file: Some(self.folder.join("poplar.toml")), data_dir: None };
         Config::load(&load).unwrap().config

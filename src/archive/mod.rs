@@ -22,7 +22,9 @@ pub use quarantine::{
 pub use said::{NoteShown, SavedShown, TagShown, Tagged};
 pub use search::{Count, Explanation, Facets, Hit, Matching, Order, Piece, Results, Search, Skipped};
 pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, Stub, ViewShown};
-pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, ScannerStatus, StageStatus, Stages, Status};
+pub use status::{
+    AccountState, AccountStatus, Backlogs, OwnerTold, RescanStatus, ScannerStatus, StageStatus, Stages, Status,
+};
 pub use threads::ThreadShown;
 pub use verify::{Checked, Damage, Depth, LeftOver, Pace, Report};
 
@@ -103,6 +105,10 @@ impl Archive {
             return Err(Error::OtherRecord { id: row.message.id, pack, ordinal });
         }
         Ok(blob)
+    }
+
+    fn index_folder(&self) -> PathBuf {
+        self.folder.join("index")
     }
 
     fn is_there(&self, row: &Message) -> Result<(), Error> {

@@ -137,6 +137,16 @@ pub struct ScannerStatus {
     pub memory_bytes: Option<u64>,
 }
 
+/// What the owner says of itself with every heartbeat.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct OwnerTold {
+    #[serde(flatten)]
+    pub scanner: ScannerStatus,
+    /// What is amiss with it, in words.
+    #[serde(default)]
+    pub troubles: Vec<String>,
+}
+
 /// How far a rescan is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RescanStatus {
@@ -175,7 +185,7 @@ impl Archive {
         let (messages, raw_bytes) = self.catalog.totals()?;
         let backlogs = self.backlogs()?;
         let documents = self.catalog.document_counts()?;
-        let (owner, scanner) = self.owner()?;
+        let (owner, OwnerTold { scanner, troubles }) = self.owner()?;
         let accounts = self.accounts(owner.is_some())?;
         let mut status = Status {
             messages,
@@ -200,6 +210,7 @@ impl Archive {
             warnings: Vec::new(),
         };
         status.warnings = self.warnings(&status)?;
+        status.warnings.extend(troubles);
         Ok(status)
     }
 
@@ -233,13 +244,14 @@ impl Archive {
         Ok(Backlogs { scan: self.catalog.backlog(Stage::Scan, now)?, index: self.catalog.backlog(Stage::Index, now)? })
     }
 
-    fn owner(&self) -> Result<(Option<u32>, ScannerStatus), Error> {
-        let nobody = ScannerStatus { state: "not running".to_owned(), ..ScannerStatus::default() };
+    fn owner(&self) -> Result<(Option<u32>, OwnerTold), Error> {
+        let scanner = ScannerStatus { state: "not running".to_owned(), ..ScannerStatus::default() };
+        let nobody = OwnerTold { scanner, troubles: Vec::new() };
         let Some(owner) = self.catalog.owner()? else { return Ok((None, nobody)) };
         if self.clock.now().as_millis() - owner.beat.as_millis() > HEARTBEAT_MS {
             return Ok((None, nobody));
         }
-        Ok((Some(owner.pid), serde_json::from_str(&owner.scanner).unwrap_or(nobody)))
+        Ok((Some(owner.pid), serde_json::from_str(&owner.told).unwrap_or(nobody)))
     }
 
     /// What must not be overlooked: the journal is not what was signed, or a check found damage.

@@ -1,9 +1,9 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Error, fingerprint};
 use crate::files::{self, Mutant};
@@ -33,6 +33,8 @@ const WHOLE: &str = include_str!("../../schemas/catalog/whole.sql");
 
 /// Another process holds the write lock for one group commit at a time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Ids are random, so each message touches pages all over the catalog: room for many of them in memory (16 MiB), …
 const OWNER_MEMORY: &str = "PRAGMA cache_size = -16384;";
@@ -102,8 +104,7 @@ impl Catalog {
             )
             .map_err(failed)?;
         // SQLite goes on in another mode where it could not change to this one, and says so in its answer only.
-        let mode: String =
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(failed)?;
+        let mode = with_log(&connection).map_err(failed)?;
         if mode != "wal" {
             return Err(Error::NoLog { path: path.to_owned(), mode });
         }
@@ -155,6 +156,22 @@ impl Catalog {
     }
 }
 
+/// The mode that the catalog is in now. Of several that open a new one at once, all but one are refused, and SQLite does not
+/// let them wait as it does elsewhere.
+fn with_log(connection: &Connection) -> rusqlite::Result<String> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && begun.elapsed() < BUSY_TIMEOUT =>
+            {
+                std::thread::sleep(BUSY_PAUSE);
+            }
+            mode => return mode,
+        }
+    }
+}
+
 /// A catalog in memory, empty, with the schema as it should be.
 pub(super) fn blank() -> Result<Connection, Error> {
     let connection = Connection::open_in_memory()?;
@@ -173,6 +190,8 @@ fn holds_packs(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     /// The schema that the migrations make, one after the other.
@@ -188,6 +207,27 @@ mod tests {
         let mut statement = connection.prepare(of).unwrap();
         let objects = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
         objects.map(|object| format!("{};\n\n", object.unwrap())).collect()
+    }
+
+    /// A command that is started at the same moment as the first daemon.
+    #[test]
+    fn a_new_catalog_may_be_looked_at_while_it_is_made() {
+        for _ in 0..200 {
+            let folder = tempfile::tempdir().unwrap();
+            let is_made = AtomicBool::new(false);
+            let look = || {
+                while !is_made.load(Ordering::Relaxed) {
+                    Catalog::beside(folder.path()).unwrap();
+                }
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(look);
+                scope.spawn(look);
+                let made = Catalog::open(folder.path());
+                is_made.store(true, Ordering::Relaxed);
+                made.unwrap();
+            });
+        }
     }
 
     #[test]

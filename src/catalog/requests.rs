@@ -34,8 +34,8 @@ pub struct Owner {
     pub started: Timestamp,
     /// When it last said that it is alive.
     pub beat: Timestamp,
-    /// JSON: what it knows of its scanner.
-    pub scanner: String,
+    /// JSON: what it says of itself.
+    pub told: String,
 }
 
 impl Catalog {
@@ -118,7 +118,7 @@ impl Catalog {
             .prepare_cached(
                 "INSERT OR REPLACE INTO owner (one, pid, started_ms, beat_ms, scanner) VALUES (1, ?1, ?2, ?3, ?4)",
             )?
-            .execute(params![owner.pid, owner.started.as_millis(), owner.beat.as_millis(), owner.scanner])?;
+            .execute(params![owner.pid, owner.started.as_millis(), owner.beat.as_millis(), owner.told])?;
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Catalog {
                 pid: row.get(0)?,
                 started: Timestamp::from_millis(row.get(1)?),
                 beat: Timestamp::from_millis(row.get(2)?),
-                scanner: row.get(3)?,
+                told: row.get(3)?,
             })
         });
         Ok(owner.optional()?)

@@ -35,6 +35,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::archive::Archive;
 use crate::config::{Config, Environment, LoadOptions, Loaded, person};
 use crate::daemon::reserve::Reserve;
+use crate::index;
 use crate::mail::Clock;
 use crate::telemetry::{self, Verbosity};
 
@@ -175,6 +176,7 @@ pub fn main() -> ExitCode {
         }
     };
     telemetry::start(verbosity(&arguments));
+    index::tell_no_caught_panics();
     let context = Context {
         load: LoadOptions { file: arguments.config, data_dir: arguments.data_dir },
         json: arguments.json,

@@ -17,7 +17,7 @@ use crate::catalog::{self, Catalog};
 use crate::config::{Clamd, Config, Environment};
 use crate::extract::{self, Extractor};
 use crate::files::{self, Lock, LockError};
-use crate::index::{self, Index};
+use crate::index;
 use crate::journal::{self, Log, Signer};
 use crate::mail::views::Limits;
 use crate::mail::{AccountId, Clock, Event};
@@ -83,6 +83,8 @@ pub struct Owner {
     pub watched: WatchedScanner,
     pub index_trouble: StageTrouble,
     pub extract_trouble: StageTrouble,
+    /// How the worker that reads attachments is shut in worse than it could be.
+    pub confinement: StageTrouble,
     pub(super) roster: Roster,
     keeping: Keeping,
     workers: JoinSet<()>,
@@ -186,6 +188,7 @@ impl Owner {
             watched: WatchedScanner { scanner: Scanner::new(), stages: options.stages, managed: None },
             index_trouble: StageTrouble::default(),
             extract_trouble: StageTrouble::default(),
+            confinement: StageTrouble::default(),
             roster,
             keeping,
             workers: JoinSet::new(),
@@ -224,9 +227,8 @@ impl Owner {
     }
 
     fn start_indexing(&mut self) -> Result<(), Error> {
-        let index = open_index(&self.holds)?;
+        let stage = Indexing::new(self.holds.clone(), self.index_trouble.clone()).map_err(unopened)?;
         let hint = self.holds.wake.index.clone();
-        let stage = Indexing::new(self.holds.clone(), index, self.index_trouble.clone())?;
         self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
         Ok(())
     }
@@ -234,7 +236,8 @@ impl Owner {
     fn start_extracting(&mut self) -> Result<(), Error> {
         // The very program that runs: an update may have put another in its place.
         let extractor = Extractor::new(PathBuf::from("/proc/self/exe"), extract::Limits::default());
-        let stage = Extracting::new(self.holds.clone(), extractor, self.extract_trouble.clone()).map_err(unopened)?;
+        let (trouble, confinement) = (self.extract_trouble.clone(), self.confinement.clone());
+        let stage = Extracting::new(self.holds.clone(), extractor, trouble, confinement).map_err(unopened)?;
         let hint = self.holds.wake.extract.clone();
         self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
         Ok(())
@@ -336,6 +339,7 @@ fn unopened(error: pipeline::Error) -> Error {
     match error {
         pipeline::Error::Store(error) => Error::Store(error),
         pipeline::Error::Catalog(error) => Error::Catalog(error),
+        pipeline::Error::Index(error) => Error::Index(error),
         error => Error::Journal(error),
     }
 }
@@ -360,35 +364,6 @@ fn identity(holds: &Holds, marked: Option<String>) -> Result<AccountId, Error> {
     marks::mark_archive(&holds.folder, marked, &id)?;
     id.parse()
         .map_err(|_| Error::Folder { path: holds.folder.join("catalog.db"), problem: format!("bad archive id {id}") })
-}
-
-/// The index, made anew where it is lost, damaged or of another version: everything in it can be read again.
-fn open_index(holds: &Holds) -> Result<Index, Error> {
-    let folder = holds.folder.join("index");
-    let opened = Index::create_or_open(&folder).and_then(|index| Ok((index.reader()?.count()?, index)));
-    let index = match opened {
-        Ok((count, index)) => {
-            let indexed = holds.catalog.indexed_count()?;
-            if count >= indexed {
-                return Ok(index);
-            }
-            telemetry::index_rebuilding(&format!("it holds {count} messages of {indexed}"));
-            index
-        }
-        Err(error) if error.wants_rebuild() => {
-            telemetry::index_rebuilding(&error);
-            remove(&folder).map_err(|error| trouble(&folder, &error))?;
-            Index::create_or_open(&folder)?
-        }
-        Err(error) => return Err(error.into()),
-    };
-    holds.catalog.index_lost(holds.clock.now())?;
-    Ok(index)
-}
-
-/// Whatever stands where the index should.
-fn remove(path: &Path) -> std::io::Result<()> {
-    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) }
 }
 
 /// What the system says of a folder is not enough to act on; what we say of it is.

@@ -12,10 +12,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::fetch::{self, Context};
 use super::owner::{self, Options, Owner, Stages, WatchedScanner};
 use super::{account, import, purge, rescan, seal};
+use crate::archive::OwnerTold;
 use crate::catalog::{self, Asked, Catalog, Request};
 use crate::config::{Account, Config};
 use crate::mail::{Clock, Timestamp};
-use crate::pipeline::Progress;
+use crate::pipeline::{Progress, StageTrouble};
 use crate::telemetry;
 
 /// A request, as it stands in its row.
@@ -221,9 +222,10 @@ struct Pulse {
     seen: i64,
     started: Timestamp,
     last: Timestamp,
-    /// What was told last of the scanner.
-    scanner: String,
+    /// What was told last.
+    told: String,
     watched: WatchedScanner,
+    troubles: [(&'static str, StageTrouble); 3],
 }
 
 impl Pulse {
@@ -231,19 +233,26 @@ impl Pulse {
         let watched = owner.watched.clone();
         let catalog = owner.holds.catalog.another()?;
         let never = Timestamp::from_millis(0);
-        let (started, scanner) = (owner.holds.clock.now(), String::new());
-        Ok(Self { catalog, seen: -1, started, last: never, scanner, watched })
+        let (started, told) = (owner.holds.clock.now(), String::new());
+        let troubles = [
+            ("nothing is indexed", owner.index_trouble.clone()),
+            ("no attachment is read", owner.extract_trouble.clone()),
+            ("who reads attachments is not shut in as well as it could be", owner.confinement.clone()),
+        ];
+        Ok(Self { catalog, seen: -1, started, last: never, told, watched, troubles })
     }
 
     /// Says that the owner is alive, if that was not said a moment ago.
     fn beat(&mut self, now: Timestamp) -> Result<(), catalog::Error> {
-        let scanner = serde_json::to_string(&self.watched.status()).unwrap_or_default();
+        let troubles = self.troubles.iter().filter_map(|(what, trouble)| Some(format!("{what}: {}", trouble.why()?)));
+        let told = OwnerTold { scanner: self.watched.status(), troubles: troubles.collect() };
+        let told = serde_json::to_string(&told).unwrap_or_default();
         // Also if the clock was set back.
-        if (now.as_millis() - self.last.as_millis()).abs() < PULSE_MS && scanner == self.scanner {
+        if (now.as_millis() - self.last.as_millis()).abs() < PULSE_MS && told == self.told {
             return Ok(());
         }
-        (self.last, self.scanner) = (now, scanner.clone());
-        self.catalog.beat(&catalog::Owner { pid: std::process::id(), started: self.started, beat: now, scanner })
+        (self.last, self.told) = (now, told.clone());
+        self.catalog.beat(&catalog::Owner { pid: std::process::id(), started: self.started, beat: now, told })
     }
 }
 

@@ -16,7 +16,6 @@ use crate::archive::{Archive, Damage, Depth, Pace};
 use crate::catalog::{Catalog, PackRow};
 use crate::config::Config;
 use crate::files;
-use crate::index::Index;
 use crate::journal::LogReader;
 use crate::mail::Clock;
 use crate::pipeline::{Holds, Indexing, Progress, StageTrouble, Step, Wake, Work};
@@ -204,8 +203,7 @@ impl Restoring<'_> {
             wake: Wake::default(),
             rewriting: Arc::default(),
         };
-        let index = Index::create_or_open(&self.beside.join("index"))?;
-        let mut stage = Indexing::new(holds, index, StageTrouble::default())?;
+        let mut stage = Indexing::new(holds, StageTrouble::default())?;
         let (_never, mut stop) = watch::channel(false);
         let mut told = 0;
         while stage.step(&mut stop).await? == Step::Worked {

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::{fmt, io, thread};
@@ -16,6 +17,7 @@ pub struct Extractor {
     limits: Limits,
     nursery: Nursery,
     state: Mutex<State>,
+    given_up: AtomicBool,
 }
 
 #[derive(Default)]
@@ -34,7 +36,12 @@ impl Extractor {
     /// `program`: the executable whose verb `extract-worker` calls [`serve`](super::serve). Nothing is started yet.
     pub const fn new(program: PathBuf, limits: Limits) -> Self {
         let state = State { process: None, confinement: None };
-        Self { limits, nursery: Nursery { program, keeper: Mutex::new(None) }, state: Mutex::new(state) }
+        Self {
+            limits,
+            nursery: Nursery { program, keeper: Mutex::new(None) },
+            state: Mutex::new(state),
+            given_up: AtomicBool::new(false),
+        }
     }
 
     /// The text of a document, as its declared type, its name and its first octets tell what it is. Blocks until it is
@@ -57,6 +64,11 @@ impl Extractor {
             Outcome::Read => Extracted { outcome: Outcome::Partial(why), ..beginning },
             _ => beginning,
         }
+    }
+
+    /// Ends the worker soon, and reads nothing any more: who waits for a document hears that there is nobody to read it.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
     }
 
     /// How the worker is held. Starts one if none has told yet.
@@ -89,15 +101,19 @@ impl Extractor {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut has_failed = false;
         loop {
+            if self.given_up.load(Ordering::Relaxed) {
+                return Extracted::nothing(Outcome::Unavailable(Fault::GivenUp.to_string()));
+            }
             let mut process = match self.ready(&mut state) {
                 Ok(process) => process,
                 Err(error) => return Extracted::nothing(Outcome::Unavailable(error.to_string())),
             };
-            match process.ask(ask, names, octets, &self.limits) {
+            match process.ask(ask, names, octets, &self.limits, &self.given_up) {
                 Ok(extracted) => {
                     state.process = Some(process);
                     return extracted;
                 }
+                Err(Fault::GivenUp) => {}
                 Err(fault) if has_failed || fault.is_final() => {
                     return Extracted::nothing(Outcome::Crashed(fault.to_string()));
                 }

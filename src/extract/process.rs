@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +22,8 @@ const LAST_WORDS: usize = 4096;
 const START: Duration = Duration::from_secs(10);
 /// How long one that closed its pipes may take to end.
 const END: Duration = Duration::from_millis(500);
+/// How soon it is noticed that nobody wants the answer any more.
+const LOOK_UP: Duration = Duration::from_millis(100);
 const CHUNK: usize = 64 << 10;
 
 /// A worker that is alive, or was when it was last asked. Dropped, it is killed and waited for.
@@ -41,6 +44,8 @@ pub(super) enum Fault {
     /// It neither read nor answered in time.
     OutOfTime(Duration),
     OutOfCpu,
+    /// Nobody wants the answer any more.
+    GivenUp,
     /// How it ended, and what it said.
     Died(String),
     /// It said something that is no answer.
@@ -59,6 +64,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfTime(wall) => write!(f, "it took longer than {} s", wall.as_secs_f32()),
+            Self::GivenUp => f.write_str("no more documents are to be read"),
             Self::OutOfCpu => f.write_str("it took too much processor time"),
             Self::Died(how) => write!(f, "the process that read it ended: {how}"),
             Self::Nonsense => f.write_str("the process that read it gave no proper answer"),
@@ -96,7 +102,8 @@ impl Process {
         for descriptor in [process.input.as_fd(), process.output.as_fd(), process.errors.as_fd()] {
             fcntl_setfl(descriptor, fcntl_getfl(descriptor)? | OFlags::NONBLOCK)?;
         }
-        let deadline = Deadline::after(START);
+        let never = AtomicBool::new(false);
+        let deadline = Deadline::after(START, &never);
         let hello = process.answer(&deadline, CHUNK as u64).map_err(|fault| process.explained(fault))?;
         process.confinement = serde_json::from_str(&hello.text).map_err(|_| Fault::Nonsense)?;
         Ok(process)
@@ -109,9 +116,10 @@ impl Process {
         (content_type, filename): (&str, Option<&str>),
         octets: &[u8],
         limits: &Limits,
+        given_up: &AtomicBool,
     ) -> Result<Extracted, Fault> {
         self.asked += 1;
-        let deadline = Deadline::after(limits.wall);
+        let deadline = Deadline::after(limits.wall, given_up);
         let head = request(ask, content_type, filename, octets.len() as u64);
         let sent = self.send(&head, &deadline).and_then(|()| self.send(octets, &deadline));
         let answer = sent.and_then(|()| self.answer(&deadline, limits.read.text_bytes));
@@ -123,7 +131,7 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    fn send(&mut self, mut octets: &[u8], deadline: &Deadline) -> Result<(), Fault> {
+    fn send(&mut self, mut octets: &[u8], deadline: &Deadline<'_>) -> Result<(), Fault> {
         while !octets.is_empty() {
             self.wait(Way::In, deadline)?;
             match self.input.write(octets) {
@@ -135,14 +143,14 @@ impl Process {
         Ok(())
     }
 
-    fn answer(&mut self, deadline: &Deadline, most_text: u64) -> Result<Extracted, Fault> {
+    fn answer(&mut self, deadline: &Deadline<'_>, most_text: u64) -> Result<Extracted, Fault> {
         let head = self.receive(ANSWER_HEAD, deadline)?;
         let head = head.first_chunk().and_then(|head| AnswerHead::read(head, most_text)).ok_or(Fault::Nonsense)?;
         Ok(head.fill(self.receive(head.why_bytes + head.text_bytes, deadline)?))
     }
 
     /// Exactly so many octets. Room is made as they come, not as they are announced.
-    fn receive(&mut self, length: usize, deadline: &Deadline) -> Result<Vec<u8>, Fault> {
+    fn receive(&mut self, length: usize, deadline: &Deadline<'_>) -> Result<Vec<u8>, Fault> {
         let mut octets = Vec::new();
         while octets.len() < length {
             self.wait(Way::Out, deadline)?;
@@ -160,9 +168,12 @@ impl Process {
     }
 
     /// Until the pipe is ready that way; meanwhile takes in what the worker says beside.
-    fn wait(&mut self, way: Way, deadline: &Deadline) -> Result<(), Fault> {
+    fn wait(&mut self, way: Way, deadline: &Deadline<'_>) -> Result<(), Fault> {
         loop {
-            let left = deadline.left().ok_or(Fault::OutOfTime(deadline.wall))?;
+            if deadline.given_up.load(Ordering::Relaxed) {
+                return Err(Fault::GivenUp);
+            }
+            let left = deadline.left().ok_or(Fault::OutOfTime(deadline.wall))?.min(LOOK_UP);
             let left = Timespec::try_from(left).map_err(|_| Fault::OutOfTime(deadline.wall))?;
             let pipe = match way {
                 Way::In => PollFd::new(&self.input, PollFlags::OUT),
@@ -212,7 +223,8 @@ impl Process {
     }
 
     fn ended_within(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let deadline = Deadline::after(patience);
+        let never = AtomicBool::new(false);
+        let deadline = Deadline::after(patience, &never);
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
@@ -259,14 +271,16 @@ fn how(status: ExitStatus, last_words: &[u8]) -> String {
     }
 }
 
-struct Deadline {
+struct Deadline<'g> {
     end: Option<Instant>,
     wall: Duration,
+    /// Turns true where the wait is to end at once.
+    given_up: &'g AtomicBool,
 }
 
-impl Deadline {
-    fn after(wall: Duration) -> Self {
-        Self { end: Instant::now().checked_add(wall), wall }
+impl<'g> Deadline<'g> {
+    fn after(wall: Duration, given_up: &'g AtomicBool) -> Self {
+        Self { end: Instant::now().checked_add(wall), wall, given_up }
     }
 
     /// `None` once it is over.

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -7,14 +8,14 @@ use tantivy::directory::error::OpenReadError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("there is no search index in {}; the next `poplar fetch` or `poplar run` makes one", folder.display())]
+    #[error("there is no search index in {}; a running daemon, or the next `poplar fetch`, makes one", folder.display())]
     Missing { folder: PathBuf },
     #[error(
-        "the search index in {} was made by another version of poplar; the next `poplar fetch` or `poplar run` makes it anew",
+        "the search index in {} was made by another version of poplar; a running daemon, or the next `poplar fetch`, makes it anew",
         folder.display()
     )]
     Outdated { folder: PathBuf },
-    #[error("the search index in {} is damaged ({problem}); the next `poplar fetch` or `poplar run` makes it anew", folder.display())]
+    #[error("the search index in {} is damaged ({problem}); a running daemon, or the next `poplar fetch`, makes it anew", folder.display())]
     Damaged { folder: PathBuf, problem: String },
     #[error("the search index in {} is being written by another process; try again when that is done", folder.display())]
     Busy { folder: PathBuf },
@@ -67,10 +68,28 @@ fn is_torn(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidData | UnexpectedEof | AlreadyExists | NotADirectory)
 }
 
+thread_local! {
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets panics that come to nothing but an error be told as that error, and not as a panic too. For the beginning of a
+/// program.
+pub fn tell_no_caught_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !IS_GUARDED.get() {
+            tell(panic);
+        }
+    }));
+}
+
 /// Runs what reads the index. On a file that is not as it was written the engine panics in some places; that must
 /// end the search and not the daemon.
 pub(super) fn guarded<T>(folder: &Path, read: impl FnOnce() -> tantivy::Result<T>) -> Result<T, Error> {
-    match catch_unwind(AssertUnwindSafe(read)) {
+    let outer = IS_GUARDED.replace(true);
+    let outcome = catch_unwind(AssertUnwindSafe(read));
+    IS_GUARDED.set(outer);
+    match outcome {
         Ok(result) => result.map_err(|error| Error::of(folder, error)),
         Err(panic) => {
             let said = panic.downcast_ref::<String>().map(String::as_str);

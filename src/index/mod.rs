@@ -10,23 +10,26 @@ mod numbers;
 mod page;
 mod reader;
 mod schema;
+mod suspicion;
 mod tokenizer;
 mod translate;
 mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use tantivy::directory::MmapDirectory;
 use tantivy::{IndexSettings, ReloadPolicy};
 
 pub use document::Document;
-pub use error::Error;
+pub use error::{Error, tell_no_caught_panics};
 pub use explain::Explained;
 pub use facets::Facets;
 pub use numbers::{Facts, NumberSet};
 pub use reader::{Hit, Hits, Page, Reader, Sort};
 pub use schema::{VERSION, table};
+pub use suspicion::{suspect, suspect_of};
 pub use writer::Writer;
 
 use error::guarded;
@@ -60,6 +63,19 @@ impl Index {
             }
             tantivy::Index::create(directory, schema::schema().0, settings())
         })
+    }
+
+    /// An empty index in place of whatever stands in `folder`. Nobody may be writing to that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] if it cannot be removed, or nothing be written.
+    pub fn anew(folder: &Path) -> Result<Self, Error> {
+        let removed = if folder.is_dir() { fs::remove_dir_all(folder) } else { fs::remove_file(folder) };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::of(folder, error.into())),
+            _ => Self::create_or_open(folder),
+        }
     }
 
     /// Opens the index in `folder`.

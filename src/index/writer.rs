@@ -61,6 +61,12 @@ impl Writer {
         self.inner.garbage_collect_files().wait().map(|_| ()).map_err(failed)
     }
 
+    /// Ends it, and with it what it does beside: from then on nothing is written to the folder.
+    pub fn abandon(self) {
+        // What was not committed is not wanted, and what went wrong while merging is no news.
+        drop(self.inner.wait_merging_threads());
+    }
+
     /// Makes all changes since the last commit durable and visible at once.
     ///
     /// # Errors

@@ -201,10 +201,22 @@ mod tests {
     fn what_frequent_words_say_is_what_all_letters_say() {
         let texts = [
             ("en", "The minutes of the meeting are in the folder that you have; which of the plans was yours?"),
-            ("de", "Wir haben das Protokoll und die Liste; ich habe sie nicht gelesen, auch wenn sie auf dem Tisch ist."),
-            ("fr", "Le compte rendu est dans le dossier avec les listes; vous pouvez les lire pour nous, une fois sur deux."),
-            ("es", "El acta de la reunión está con los planes y las listas; una copia del acta por favor, pero no muy larga."),
-            ("nl", "Het verslag van de vergadering is niet voor ons, maar een lijst van de plannen is ook naar jou gegaan."),
+            (
+                "de",
+                "Wir haben das Protokoll und die Liste; ich habe sie nicht gelesen, auch wenn sie auf dem Tisch ist.",
+            ),
+            (
+                "fr",
+                "Le compte rendu est dans le dossier avec les listes; vous pouvez les lire pour nous, une fois sur deux.",
+            ),
+            (
+                "es",
+                "El acta de la reunión está con los planes y las listas; una copia del acta por favor, pero no muy larga.",
+            ),
+            (
+                "nl",
+                "Het verslag van de vergadering is niet voor ons, maar een lijst van de plannen is ook naar jou gegaan.",
+            ),
         ];
         for (code, text) in texts {
             assert_eq!(plain(text), Some(code), "{text}");

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::documents::octets;
 use super::error::blocking;
 use super::holds::Holds;
-use super::{Error, StageTrouble, Step, Work};
+use super::{Error, StageTrouble, Step, Work, stopping};
 use crate::catalog::{DocumentPart, DocumentState, Extraction, MessageRow};
 use crate::extract::{self, Extracted, Extractor, Outcome};
 use crate::mail::message;
@@ -33,14 +33,20 @@ struct Shared {
     holds: Holds,
     extractor: Extractor,
     /// How well the worker is shut in, on this kernel.
+    confinement: StageTrouble,
     told: Once,
 }
 
 impl Extracting {
     /// What an older extractor failed on is looked at again.
-    pub fn new(holds: Holds, extractor: Extractor, trouble: StageTrouble) -> Result<Self, Error> {
+    pub fn new(
+        holds: Holds,
+        extractor: Extractor,
+        trouble: StageTrouble,
+        confinement: StageTrouble,
+    ) -> Result<Self, Error> {
         holds.catalog.extractor_is(extract::VERSION)?;
-        Ok(Self { shared: Arc::new(Shared { holds, extractor, told: Once::new() }), trouble })
+        Ok(Self { shared: Arc::new(Shared { holds, extractor, confinement, told: Once::new() }), trouble })
     }
 }
 
@@ -50,10 +56,18 @@ impl Work for Extracting {
     }
 
     async fn step(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Step, Error> {
-        let shared = self.shared.clone();
-        let stop = stop.clone();
-        let outcome = blocking(move || shared.step(&stop)).await;
-        self.trouble.is(outcome.as_ref().err());
+        let (shared, stopped) = (self.shared.clone(), stop.clone());
+        let work = blocking(move || shared.step(&stopped));
+        tokio::pin!(work);
+        let outcome = tokio::select! {
+            outcome = &mut work => outcome,
+            () = stopping(stop) => {
+                // The document in hand is read next time.
+                self.shared.extractor.give_up();
+                work.await.or(Err(Error::Closing))
+            }
+        };
+        self.trouble.is(outcome.as_ref().err().filter(|error| !matches!(error, Error::Closing)));
         outcome
     }
 }
@@ -125,11 +139,13 @@ impl Shared {
     }
 
     fn tell_confinement(&self) {
-        match self.extractor.confinement() {
-            Ok(confinement) if confinement.is_full() => {}
-            Ok(confinement) => telemetry::extractor_less_confined(&confinement),
-            Err(error) => telemetry::extractor_less_confined(&error),
-        }
+        let missing = match self.extractor.confinement() {
+            Ok(confinement) if confinement.is_full() => return,
+            Ok(confinement) => confinement.to_string(),
+            Err(error) => error,
+        };
+        telemetry::extractor_less_confined(&missing);
+        self.confinement.is(Some(missing));
     }
 
     fn lost(&self, row: &MessageRow, why: &dyn Display) -> Result<(), Error> {

@@ -25,6 +25,10 @@ impl Holds {
         self.folder.join("packs")
     }
 
+    pub fn index_folder(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
     /// Takes messages that grow large while they arrive.
     pub fn spool(&self) -> PathBuf {
         self.folder.join("spool")

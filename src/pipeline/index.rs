@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::documents::{documents, octets};
 use super::error::blocking;
 use super::holds::Holds;
-use super::{Error, StageTrouble, Step, Work};
+use super::{Error, StageTrouble, Step, Work, reindex};
 use crate::catalog::{Attachment, DocumentPart, DocumentState, Indexed, Stage, Summary, Task};
 use crate::index::{self, Document, Index, Writer};
 use crate::mail::Ties;
@@ -16,7 +16,7 @@ use crate::mail::message::{self, Mailbox, Message};
 use crate::telemetry;
 
 /// Messages of one commit of the index: at most this many, …
-const BATCH: u32 = 8192;
+const BATCH: u32 = 4096;
 /// … and no more once this many octets have been read.
 const BATCH_BYTES: u64 = 16 << 20;
 /// More text of attachments than this goes into the index for no message.
@@ -30,15 +30,21 @@ pub struct Indexing {
 
 struct Shared {
     holds: Holds,
+    index: Mutex<Writable>,
+}
+
+struct Writable {
     index: Index,
     /// None after a failure: the engine takes nothing more from a writer that had one.
-    writer: Mutex<Option<Writer>>,
+    writer: Option<Writer>,
 }
 
 impl Indexing {
-    pub fn new(holds: Holds, index: Index, trouble: StageTrouble) -> Result<Self, index::Error> {
-        let writer = Mutex::new(Some(index.writer(index::WRITER_HEAP_BYTES)?));
-        Ok(Self { shared: Arc::new(Shared { holds, index, writer }), trouble })
+    /// Over the archive's index, which is made anew where it is lost, damaged or of another version.
+    pub fn new(holds: Holds, trouble: StageTrouble) -> Result<Self, Error> {
+        let index = reindex::open(&holds)?;
+        let writer = Some(index.writer(index::WRITER_HEAP_BYTES)?);
+        Ok(Self { shared: Arc::new(Shared { holds, index: Mutex::new(Writable { index, writer }) }), trouble })
     }
 }
 
@@ -57,19 +63,38 @@ impl Work for Indexing {
 
 impl Shared {
     fn step(&self) -> Result<Step, Error> {
+        let mut held = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        self.mend(&mut held)?;
         let catalog = &self.holds.catalog;
         let tasks = catalog.due(Stage::Index, self.holds.clock.now(), BATCH)?;
         if tasks.is_empty() {
             return Ok(Step::Idle(catalog.next_due(Stage::Index)?));
         }
-        let mut held = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut writer = match held.take() {
+        let mut writer = match held.writer.take() {
             Some(writer) => writer,
-            None => self.index.writer(index::WRITER_HEAP_BYTES)?,
+            None => held.index.writer(index::WRITER_HEAP_BYTES)?,
         };
-        self.batch(&mut writer, tasks)?;
-        *held = Some(writer);
+        if let Err(error) = self.batch(&mut writer, tasks) {
+            if let Error::Index(error) = &error {
+                index::suspect(&self.holds.index_folder(), error);
+            }
+            return Err(error);
+        }
+        held.writer = Some(writer);
         Ok(Step::Worked)
+    }
+
+    /// What somebody found amiss with the index is looked into; if it is so, all begins again with an empty one.
+    fn mend(&self, held: &mut Writable) -> Result<(), Error> {
+        let Some(suspicion) = held.index.suspicion() else { return Ok(()) };
+        telemetry::index_suspected(&suspicion);
+        // A merge going on would be taken for damage, and would write into the new one.
+        held.writer.take().into_iter().for_each(Writer::abandon);
+        match reindex::examined(&self.holds, &held.index)? {
+            Some(why) => held.index = reindex::anew(&self.holds, &why)?,
+            None => held.index.clear_suspicion(),
+        }
+        Ok(())
     }
 
     fn batch(&self, writer: &mut Writer, tasks: Vec<Task>) -> Result<(), Error> {

@@ -26,6 +26,7 @@ mod purge;
 mod rebuild;
 mod recognise;
 mod record;
+mod reindex;
 mod room;
 mod scan;
 mod seal;

@@ -1,7 +1,8 @@
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Why a stage cannot do its work, as the outside sees it: a full disk, most likely. Nothing while all is well.
+/// Why a stage cannot do its work, or not as it should, as the outside sees it: a full disk, most likely. Nothing while all
+/// is well.
 #[derive(Clone, Debug, Default)]
 pub struct StageTrouble(Arc<Mutex<Option<String>>>);
 

@@ -119,6 +119,10 @@ pub fn extractor_less_confined(holds: &dyn Display) {
     warn!(%holds, "whoever reads attachments is not shut in as well as it could be");
 }
 
+pub fn index_suspected(why: &dyn Display) {
+    warn!(%why, "the index may be damaged, and is read through");
+}
+
 pub fn index_rebuilding(why: &dyn Display) {
     warn!(%why, "the index is made anew; searches find what is in it so far");
 }

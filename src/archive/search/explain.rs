@@ -39,7 +39,14 @@ impl Archive {
     pub fn explain(&self, text: &str, id: Option<&str>) -> Result<Explanation, Error> {
         let query::Parsed { query, mut notes } = query::parse(text);
         let row = id.map(|id| self.find(id)).transpose()?;
-        let reader = self.index(&mut notes)?;
+        let reader = match self.index() {
+            Ok(reader) => Some(reader),
+            Err(Error::Index(error)) if error.wants_rebuild() => {
+                notes.push(format!("{error}."));
+                None
+            }
+            Err(error) => return Err(error),
+        };
         let query = match reader {
             Some(reader) => self.with_forms(query, reader, &mut notes)?,
             None => query,

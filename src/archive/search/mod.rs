@@ -86,14 +86,30 @@ impl Archive {
         // One more than is wanted says whether there are more.
         let limit = if search.limit == 0 { 0 } else { search.limit.saturating_add(1) };
         let page = Page { sort: search.order.into(), after, offset: search.offset, limit };
-        let mut notes = parsed.notes;
-        let Some(reader) = self.index(&mut notes)? else { return self.nothing(search, notes) };
-        let query = self.with_forms(parsed.query, reader, &mut notes)?;
-        let mut found = reader.search(&query, &facts, &page)?;
+        match self.found(search, parsed.query, &facts, &page, parsed.notes.clone()) {
+            Err(Error::Index(error)) if error.wants_rebuild() => {
+                index::suspect(&self.index_folder(), &error);
+                self.nothing(search, parsed.notes.into_iter().chain([format!("{error}.")]).collect())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn found(
+        &self,
+        search: &Search,
+        query: Query,
+        facts: &Facts,
+        page: &Page,
+        mut notes: Vec<String>,
+    ) -> Result<Results, Error> {
+        let reader = self.index()?;
+        let query = self.with_forms(query, reader, &mut notes)?;
+        let mut found = reader.search(&query, facts, page)?;
         let has_more = found.hits.len() > search.limit;
         found.hits.truncate(search.limit);
         let facets = match search.with_facets {
-            true => Some(self.told_facets(reader.facets(&query, &facts)?)?),
+            true => Some(self.told_facets(reader.facets(&query, facts)?)?),
             false => None,
         };
         let ids: Vec<_> = found.hits.iter().map(|hit| hit.id).collect();
@@ -122,9 +138,9 @@ impl Archive {
         let parsed = query::parse(query);
         let facts = self.facts(&parsed.query)?;
         let page = Page { sort: Order::Newest.into(), limit: usize::MAX, ..Page::default() };
-        let reader = Index::open(&self.folder.join("index"))?.reader()?;
+        let reader = self.index()?;
         let mut notes = parsed.notes;
-        let found = reader.search(&self.with_forms(parsed.query, &reader, &mut notes)?, &facts, &page)?;
+        let found = reader.search(&self.with_forms(parsed.query, reader, &mut notes)?, &facts, &page)?;
         let mut numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
         numbers.sort_unstable();
         Ok(Matching { numbers, notes })
@@ -172,22 +188,16 @@ impl Archive {
         Ok(facts)
     }
 
-    /// The index, opened once for as long as this archive is open. `None` where there is none to search yet: it is made, or
-    /// made anew, by whoever owns the archive, and meanwhile nothing can be found.
-    fn index(&self, notes: &mut Vec<String>) -> Result<Option<&index::Reader>, Error> {
+    /// The index, opened once for as long as this archive is open.
+    fn index(&self) -> Result<&index::Reader, Error> {
         if let Some(reader) = self.index.get() {
-            return Ok(Some(reader));
+            return Ok(reader);
         }
-        match Index::open(&self.folder.join("index")).and_then(|index| index.reader()) {
-            Ok(reader) => Ok(Some(self.index.get_or_init(|| reader))),
-            Err(error) if error.wants_rebuild() => {
-                notes.push(format!("{error}."));
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+        let reader = Index::open(&self.index_folder())?.reader()?;
+        Ok(self.index.get_or_init(|| reader))
     }
 
+    /// What is answered while there is no index to search: it is made, or made anew, by whoever owns the archive.
     fn nothing(&self, search: &Search, notes: Vec<String>) -> Result<Results, Error> {
         let skipped = Skipped { unindexed: self.catalog.totals()?.0, ..self.skipped()? };
         let facets = search.with_facets.then(Facets::default);

@@ -124,7 +124,16 @@ impl Archive {
         problems.into_iter().for_each(|problem| report.found("catalog.db", problem));
     }
 
+    /// What is found is for the owner to mend, too.
     fn check_index(&self, depth: Depth, report: &mut Report) {
+        let before = report.damage.len();
+        self.look_at_index(depth, report);
+        if let Some(found) = report.damage.get(before) {
+            index::suspect_of(&self.index_folder(), &found.problem);
+        }
+    }
+
+    fn look_at_index(&self, depth: Depth, report: &mut Report) {
         // Asked before and after, since the owner may be indexing, or taking out what is destroyed.
         let before = report.readable(self.catalog.indexed_count());
         let most_before = report.readable(self.catalog.indexable_count());

@@ -272,7 +272,7 @@ fn silently_owned() -> (Archive, Catalog, Lock) {
     archive.start(&[]).stop();
     let catalog = Catalog::beside(&archive.data_dir()).unwrap().unwrap();
     let now = Clock::system().now();
-    catalog.beat(&Owner { pid: std::process::id(), started: now, beat: now, scanner: String::new() }).unwrap();
+    catalog.beat(&Owner { pid: std::process::id(), started: now, beat: now, told: String::new() }).unwrap();
     let lock = Lock::take(&archive.data_dir().join("lock")).unwrap();
     (archive, catalog, lock)
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use poplar::archive::{Depth, Pace};
@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::dovecot::Dovecot;
-use crate::support::poplar::{Account, Archive, files_below, mail};
+use crate::support::poplar::{Account, Archive, files_below, mail, until};
 
 fn a_mail(n: usize) -> Vec<u8> {
     mail(&format!("number {n}"), "body")
@@ -228,6 +228,54 @@ fn rotten_octets_of_the_index_are_named() {
     File::options().write(true).open(store).unwrap().write_all_at(&[0xff; 8], length / 2).unwrap();
     let objects = damaged(&archive, &[]);
     assert!(objects.iter().any(|object| object.starts_with("index/")), "{objects:?}");
+    // Whoever owns it next reads it through, since somebody found that.
+    assert_rebuilt(&archive);
+}
+
+/// Runs `harm` on the index of a daemon that has nothing to do; what a search finds there has to be all again, some time
+/// after the next message arrived.
+fn assert_mended_beside(harm: impl Fn(&Path), says: &str) {
+    let archive = archive();
+    archive.configure(&[Account::plain(9, "nobody")]);
+    let daemon = archive.start(&[]);
+    harm(&archive.data_dir().join("index"));
+    let results = archive.json(&["search", "subject:number"]);
+    assert!(results["notes"][0].as_str().unwrap().contains(says), "{results}");
+    assert_eq!(results["skipped"]["unindexed"], 3, "{results}");
+    let fresh = archive.path("fresh.eml");
+    fs::write(&fresh, a_mail(9)).unwrap();
+    archive.run(&["import", "--wait", "0s", fresh.to_str().unwrap()]);
+    until("the index was not mended", || (archive.found("subject:number").len() == 4).then_some(()));
+    assert!(daemon.log().contains("the index is made anew"), "{}", daemon.log());
+    archive.assert_sound();
+}
+
+#[test]
+fn a_running_daemon_makes_an_index_anew_that_rots() {
+    let rot = |folder: &Path| {
+        for file in files_below(folder).iter().filter(|file| file.extension().is_some_and(|ending| ending == "store")) {
+            let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
+            File::options().write(true).open(file).unwrap().write_all_at(&vec![0xff; length], 0).unwrap();
+        }
+    };
+    assert_mended_beside(rot, "damaged");
+}
+
+#[test]
+fn a_running_daemon_makes_an_index_anew_that_somebody_removed() {
+    assert_mended_beside(|folder| fs::remove_dir_all(folder).unwrap(), "no search index");
+}
+
+/// What was no damage costs a look, and nothing else.
+#[test]
+fn a_false_suspicion_of_the_index_goes_away() {
+    let archive = archive();
+    let word = archive.data_dir().join("index/suspect");
+    let before = files_below(&archive.data_dir().join("index"));
+    fs::write(&word, "somebody thought so").unwrap();
+    assert_eq!(archive.run(&["import", "--wait", "0s", archive.path("mail").to_str().unwrap()]).code, 75);
+    assert!(!word.exists());
+    assert_eq!(files_below(&archive.data_dir().join("index")), before);
 }
 
 fn assert_rebuilt(archive: &Archive) {
