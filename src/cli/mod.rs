@@ -10,6 +10,7 @@ mod fetch;
 mod import;
 mod journal;
 mod ledger;
+mod memory;
 mod note;
 mod outcome;
 mod plan;
@@ -32,10 +33,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::archive::Archive;
+use crate::archive::{self, Archive};
 use crate::config::{Config, Environment, LoadOptions, Loaded, person};
 use crate::daemon::reserve::Reserve;
-use crate::index;
 use crate::mail::Clock;
 use crate::telemetry::{self, Verbosity};
 
@@ -175,8 +175,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Code::Usage as u8 } else { Code::Well as u8 });
         }
     };
+    memory::give_back();
     telemetry::start(verbosity(&arguments));
-    index::tell_no_caught_panics();
+    archive::tell_no_caught_panics();
     let context = Context {
         load: LoadOptions { file: arguments.config, data_dir: arguments.data_dir },
         json: arguments.json,
