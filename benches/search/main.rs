@@ -153,7 +153,7 @@ fn from_the_shell(place: &Place, letters: &Letters) {
 
 fn million(folder: &Path, letters: &Letters) {
     const MILLION: u64 = 1_000_000;
-    if folder.join("million").exists() {
+    if folder.join("million/archive/index/meta.json").exists() {
         let place = Place::at(folder, "million");
         memory(&place);
         engine(&place, letters);

@@ -121,14 +121,16 @@ pub fn code(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Frequent words that the others here do not have.
-const FREQUENT: [(&str, [&str; 12]); 5] = [
+/// Frequent words that hardly any other language of the same letters has. Of languages with near relations (Spanish,
+/// Dutch) there are too few of them.
+const FREQUENT: [(&str, [&str; 12]); 3] = [
     ("en", ["the", "and", "of", "you", "that", "with", "this", "have", "are", "was", "your", "which"]),
     ("de", ["und", "nicht", "ist", "auf", "ich", "sie", "zu", "eine", "auch", "wir", "einen", "oder"]),
-    ("fr", ["les", "des", "est", "une", "dans", "pour", "pas", "sur", "vous", "nous", "avec", "et"]),
-    ("es", ["el", "los", "las", "una", "por", "con", "del", "para", "pero", "muy", "como", "su"]),
-    ("nl", ["het", "een", "van", "dat", "niet", "zijn", "voor", "met", "ook", "aan", "maar", "naar"]),
+    ("fr", ["les", "des", "une", "dans", "pour", "pas", "sur", "vous", "nous", "avec", "qui", "sont"]),
 ];
+
+/// No frequent word is longer.
+const LONGEST: usize = 5;
 
 static FREQUENT_WORDS: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
     let words = FREQUENT.iter().enumerate().flat_map(|(at, (_, words))| words.iter().map(move |word| (*word, at)));
@@ -138,7 +140,6 @@ static FREQUENT_WORDS: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
 /// The language whose frequent words are all over `text`. To compare with seventy languages takes a quarter of the time of
 /// indexing a mail.
 fn plain(text: &str) -> Option<&'static str> {
-    const LONGEST: usize = 5;
     let mut words = 0_usize;
     let mut seen = [0_usize; FREQUENT.len()];
     for word in text.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()) {
@@ -156,7 +157,7 @@ fn plain(text: &str) -> Option<&'static str> {
     let (most, count) = seen.iter().copied().enumerate().max_by_key(|(_, count)| *count)?;
     let others = seen.iter().sum::<usize>() - count;
     let (code, _) = FREQUENT[most];
-    // What English is written in has no other letters.
+    // English with an umlaut in it is looked at more closely.
     let is_plain = count >= 5 && count * 12 >= words && others * 4 <= count && (code != "en" || text.is_ascii());
     is_plain.then_some(code)
 }
@@ -195,6 +196,7 @@ mod tests {
                      bald, was Sie davon halten, denn wir müssen ihn noch in dieser Woche drucken und allen schicken.";
         assert_eq!(of(cover), Some("de"), "a few words do not make it English");
         assert_eq!(of("12345 !!! 67"), None);
+        assert_eq!(of(""), None);
     }
 
     #[test]
@@ -209,14 +211,6 @@ mod tests {
                 "fr",
                 "Le compte rendu est dans le dossier avec les listes; vous pouvez les lire pour nous, une fois sur deux.",
             ),
-            (
-                "es",
-                "El acta de la reunión está con los planes y las listas; una copia del acta por favor, pero no muy larga.",
-            ),
-            (
-                "nl",
-                "Het verslag van de vergadering is niet voor ons, maar een lijst van de plannen is ook naar jou gegaan.",
-            ),
         ];
         for (code, text) in texts {
             assert_eq!(plain(text), Some(code), "{text}");
@@ -227,10 +221,15 @@ mod tests {
             "Il verbale della riunione è nella cartella con gli elenchi; non so se li hai letti tutti o solo una parte.",
             "A ata da reunião está na pasta com as listas; não sei se você já leu todas elas ou só uma parte das contas.",
             "L'acta de la reunió és a la carpeta amb les llistes; no sé si les has llegides totes o només una part.",
+            "El president del govern i el conseller del departament tenen una reunió amb el director.",
+            "Envie para mim, para o João e para a Ana; por favor, avise como foi e por quem.",
+            "Ho parlato con Marco del contratto con una nota del cliente su carta.",
+            "Het verslag van de vergadering is niet voor ons, maar een lijst van de plannen is ook naar jou gegaan.",
+            "Ek het die verslag van die vergadering vir hulle gestuur, maar dit is nie dat ons ook met almal gepraat het nie.",
         ];
         for text in others {
             assert_eq!(plain(text), None, "{text}");
         }
-        assert_eq!(of(""), None);
+        assert!(FREQUENT.iter().all(|(_, words)| words.iter().all(|word| word.len() <= LONGEST)));
     }
 }
