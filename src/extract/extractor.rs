@@ -113,7 +113,8 @@ impl Extractor {
                     state.process = Some(process);
                     return extracted;
                 }
-                Err(Fault::GivenUp) => {}
+                // Whoever ends this program may have ended the worker first.
+                Err(_) if self.given_up.load(Ordering::Relaxed) => {}
                 Err(fault) if has_failed || fault.is_final() => {
                     return Extracted::nothing(Outcome::Crashed(fault.to_string()));
                 }
@@ -137,7 +138,7 @@ impl Extractor {
 
     fn start(&self) -> Result<Process, StartError> {
         let child = self.nursery.start(&self.limits).map_err(StartError::Spawn)?;
-        Process::adopt(child).map_err(StartError::Adopt)
+        Process::adopt(child, &self.given_up).map_err(StartError::Adopt)
     }
 }
 

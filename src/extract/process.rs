@@ -94,7 +94,7 @@ enum Way {
 
 impl Process {
     /// Takes over a child that was just started, and waits until it has shut itself in.
-    pub(super) fn adopt(mut child: Child) -> Result<Self, Fault> {
+    pub(super) fn adopt(mut child: Child, given_up: &AtomicBool) -> Result<Self, Fault> {
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(input), Some(output), Some(errors)) = pipes else { return Err(Fault::Nonsense) };
         let confinement = Confinement::unknown();
@@ -102,8 +102,7 @@ impl Process {
         for descriptor in [process.input.as_fd(), process.output.as_fd(), process.errors.as_fd()] {
             fcntl_setfl(descriptor, fcntl_getfl(descriptor)? | OFlags::NONBLOCK)?;
         }
-        let never = AtomicBool::new(false);
-        let deadline = Deadline::after(START, &never);
+        let deadline = Deadline::after(START, given_up);
         let hello = process.answer(&deadline, CHUNK as u64).map_err(|fault| process.explained(fault))?;
         process.confinement = serde_json::from_str(&hello.text).map_err(|_| Fault::Nonsense)?;
         Ok(process)

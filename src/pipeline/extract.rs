@@ -32,9 +32,9 @@ pub struct Extracting {
 struct Shared {
     holds: Holds,
     extractor: Extractor,
-    /// How well the worker is shut in, on this kernel.
+    /// What is missing in how the worker is shut in, on this kernel.
     confinement: StageTrouble,
-    told: Once,
+    logged: Once,
 }
 
 impl Extracting {
@@ -46,7 +46,7 @@ impl Extracting {
         confinement: StageTrouble,
     ) -> Result<Self, Error> {
         holds.catalog.extractor_is(extract::VERSION)?;
-        Ok(Self { shared: Arc::new(Shared { holds, extractor, confinement, told: Once::new() }), trouble })
+        Ok(Self { shared: Arc::new(Shared { holds, extractor, confinement, logged: Once::new() }), trouble })
     }
 }
 
@@ -64,7 +64,10 @@ impl Work for Extracting {
             () = stopping(stop) => {
                 // The document in hand is read next time.
                 self.shared.extractor.give_up();
-                work.await.or(Err(Error::Closing))
+                match work.await {
+                    Err(Error::Extractor(_)) => Err(Error::Closing),
+                    outcome => outcome,
+                }
             }
         };
         self.trouble.is(outcome.as_ref().err().filter(|error| !matches!(error, Error::Closing)));
@@ -108,7 +111,7 @@ impl Shared {
         }
         telemetry::documents_read(batch.extractions.len());
         if !batch.extractions.is_empty() {
-            self.told.call_once(|| self.tell_confinement());
+            self.tell_confinement();
         }
         self.holds.catalog.extracted(extract::VERSION, &batch.extractions, self.holds.clock.now())?;
         self.holds.wake.index.notify_one();
@@ -139,13 +142,13 @@ impl Shared {
     }
 
     fn tell_confinement(&self) {
-        let missing = match self.extractor.confinement() {
-            Ok(confinement) if confinement.is_full() => return,
-            Ok(confinement) => confinement.to_string(),
-            Err(error) => error,
-        };
-        telemetry::extractor_less_confined(&missing);
-        self.confinement.is(Some(missing));
+        // Where no worker starts, nothing is read, and that is told.
+        let Ok(confinement) = self.extractor.confinement() else { return };
+        let missing = (!confinement.is_full()).then_some(confinement);
+        if let Some(missing) = &missing {
+            self.logged.call_once(|| telemetry::extractor_less_confined(missing));
+        }
+        self.confinement.is(missing);
     }
 
     fn lost(&self, row: &MessageRow, why: &dyn Display) -> Result<(), Error> {

@@ -158,6 +158,20 @@ fn a_worker_that_lies_about_lengths_or_talks_without_end_is_ended() {
 }
 
 #[test]
+fn who_gives_up_waits_for_no_document_and_says_nothing_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let extractor = Extractor::new(stand_in(folder.path(), "exec sleep 600"), Limits::default());
+    let extracted = std::thread::scope(|scope| {
+        let reading = scope.spawn(|| extractor.extract(b"words", "text/plain", None));
+        assert!(within(SOON, || !children().is_empty()));
+        extractor.give_up();
+        reading.join().unwrap()
+    });
+    assert!(matches!(extracted.outcome, Outcome::Unavailable(_)), "{}", extracted.outcome);
+    assert_eq!(children(), [], "nothing is left of it");
+}
+
+#[test]
 fn a_worker_that_dies_is_replaced_once() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("starts");
