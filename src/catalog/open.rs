@@ -34,6 +34,7 @@ const WHOLE: &str = include_str!("../../schemas/catalog/whole.sql");
 /// Another process holds the write lock for one group commit at a time.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Making a new catalog takes a few of these.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Ids are random, so each message touches pages all over the catalog: room for many of them in memory (16 MiB), …
@@ -104,7 +105,7 @@ impl Catalog {
             )
             .map_err(failed)?;
         // SQLite goes on in another mode where it could not change to this one, and says so in its answer only.
-        let mode = with_log(&connection).map_err(failed)?;
+        let mode = into_log_mode(&connection).map_err(failed)?;
         if mode != "wal" {
             return Err(Error::NoLog { path: path.to_owned(), mode });
         }
@@ -158,7 +159,7 @@ impl Catalog {
 
 /// The mode that the catalog is in now. Of several that open a new one at once, all but one are refused, and SQLite does not
 /// let them wait as it does elsewhere.
-fn with_log(connection: &Connection) -> rusqlite::Result<String> {
+fn into_log_mode(connection: &Connection) -> rusqlite::Result<String> {
     let begun = Instant::now();
     loop {
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
@@ -212,7 +213,7 @@ mod tests {
     /// A command that is started at the same moment as the first daemon.
     #[test]
     fn a_new_catalog_may_be_looked_at_while_it_is_made() {
-        for _ in 0..200 {
+        for _ in 0..50 {
             let folder = tempfile::tempdir().unwrap();
             let is_made = AtomicBool::new(false);
             let look = || {
