@@ -4,6 +4,7 @@
 mod error;
 mod journal;
 mod ledger;
+mod owner;
 mod quarantine;
 mod said;
 mod search;
@@ -15,6 +16,7 @@ mod verify;
 pub use error::Error;
 pub use journal::{EntryShown, Head, ProofShown, Proved, ProvenShown, check_message, check_proof, read_key};
 pub use ledger::{LedgerShown, LineShown, SessionShown};
+pub use owner::{OwnerTold, ScannerStatus};
 pub use quarantine::{
     AskedShown, Decided, ExportShown, Exported, FoundIn, ItemShown, ItemTold, Outcome, ReadingShown, ReleaseShown,
     Sealed, Standing, Wish,
@@ -22,14 +24,15 @@ pub use quarantine::{
 pub use said::{NoteShown, SavedShown, TagShown, Tagged};
 pub use search::{Count, Explanation, Facets, Hit, Matching, Order, Piece, Results, Search, Skipped};
 pub use show::{Access, DestroyedShown, EnvelopeShown, Header, Met, PartShown, PartText, Shown, Stub, ViewShown};
-pub use status::{
-    AccountState, AccountStatus, Backlogs, OwnerTold, RescanStatus, ScannerStatus, StageStatus, Stages, Status,
-};
+pub use status::{AccountState, AccountStatus, Backlogs, RescanStatus, StageStatus, Stages, Status};
 pub use threads::ThreadShown;
 pub use verify::{Checked, Damage, Depth, LeftOver, Pace, Report};
 
 /// A message of the archive, as [`Archive::find`] hands it out.
 pub use crate::catalog::MessageRow as Message;
+
+/// For the beginning of a program that searches.
+pub use crate::index::tell_no_caught_panics;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Archive, Error};
+use super::{Archive, Error, OwnerTold, ScannerStatus};
 use crate::catalog::{Account, Backlog, DocumentState, Gap, LongFailed, PackRow, Purging, Rescan, Stage};
 use crate::mail::{Timestamp, Verdict};
 
@@ -123,30 +123,6 @@ pub struct StageStatus {
     pub stuck: u64,
 }
 
-/// What the owner says of its scanner.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ScannerStatus {
-    /// `ready`, `starting`, `away`, `off`, or `not running` where nobody owns the archive.
-    pub state: String,
-    pub engine: Option<String>,
-    pub signatures: Option<String>,
-    /// Why it is away, or what to know about its signatures.
-    pub message: Option<String>,
-    /// Memory that the managed clamd takes, to 16 MiB.
-    #[serde(default)]
-    pub memory_bytes: Option<u64>,
-}
-
-/// What the owner says of itself with every heartbeat.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct OwnerTold {
-    #[serde(flatten)]
-    pub scanner: ScannerStatus,
-    /// What is amiss with it, in words.
-    #[serde(default)]
-    pub troubles: Vec<String>,
-}
-
 /// How far a rescan is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RescanStatus {
@@ -176,9 +152,6 @@ pub struct Backlogs {
     pub scan: Backlog,
     pub index: Backlog,
 }
-
-/// An owner that has not said so for this long is not alive.
-const HEARTBEAT_MS: i64 = 10_000;
 
 impl Archive {
     pub fn status(&self) -> Result<Status, Error> {
@@ -242,16 +215,6 @@ impl Archive {
     pub fn backlogs(&self) -> Result<Backlogs, Error> {
         let now = self.clock.now();
         Ok(Backlogs { scan: self.catalog.backlog(Stage::Scan, now)?, index: self.catalog.backlog(Stage::Index, now)? })
-    }
-
-    fn owner(&self) -> Result<(Option<u32>, OwnerTold), Error> {
-        let scanner = ScannerStatus { state: "not running".to_owned(), ..ScannerStatus::default() };
-        let nobody = OwnerTold { scanner, troubles: Vec::new() };
-        let Some(owner) = self.catalog.owner()? else { return Ok((None, nobody)) };
-        if self.clock.now().as_millis() - owner.beat.as_millis() > HEARTBEAT_MS {
-            return Ok((None, nobody));
-        }
-        Ok((Some(owner.pid), serde_json::from_str(&owner.told).unwrap_or(nobody)))
     }
 
     /// What must not be overlooked: the journal is not what was signed, or a check found damage.

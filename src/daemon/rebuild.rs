@@ -43,8 +43,9 @@ pub enum What {
 
 /// An index that cannot be written is waited for so long.
 const INDEX_WAIT: Duration = Duration::from_secs(10);
-/// How far it is with indexing is looked up no more often.
+/// How far it is with indexing is looked up no more often than the one, and no less often than the other.
 const LOOK: Duration = Duration::from_millis(50);
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// Rebuilds. The old catalog is replaced once the new one is complete, and not before.
 ///
@@ -111,9 +112,9 @@ impl Context {
     async fn indexed(&self, progress: &Progress, mut stop: watch::Receiver<bool>) -> anyhow::Result<bool> {
         let catalog = &self.door.holds.catalog;
         let mut told = 0;
-        let mut trouble = Duration::ZERO;
+        let mut trouble: Option<Instant> = None;
         loop {
-            let began = Instant::now();
+            let begun = Instant::now();
             let indexed = catalog.indexed_count()?;
             (told..indexed).for_each(|_| progress.did(0));
             // A message that is to be indexed again counts less for a while.
@@ -123,12 +124,15 @@ impl Context {
             if is_done || *stop.borrow() {
                 return Ok(is_done);
             }
-            // To count a million takes a while: a twentieth of the time at most.
-            let pause = (20 * began.elapsed()).max(LOOK);
-            trouble = if self.index_trouble.why().is_some() { trouble + pause } else { Duration::ZERO };
-            if let Some(why) = self.index_trouble.why().filter(|_| trouble > INDEX_WAIT) {
+            let why = self.index_trouble.why();
+            trouble = why.as_ref().map(|_| trouble.unwrap_or(begun));
+            if let (Some(why), Some(since)) = (why, trouble)
+                && since.elapsed() > INDEX_WAIT
+            {
                 anyhow::bail!("the index cannot be written: {why}");
             }
+            // To count a million takes a while: a twentieth of the time at most.
+            let pause = (20 * begun.elapsed()).clamp(LOOK, LONGEST_LOOK);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 _ = stop.changed() => {}

@@ -11,7 +11,7 @@ pub enum Error {
     #[error("there is no search index in {}; a running daemon, or the next `poplar fetch`, makes one", folder.display())]
     Missing { folder: PathBuf },
     #[error(
-        "the search index in {} was made by another version of poplar; a running daemon, or the next `poplar fetch`, makes it anew",
+        "the search index in {} was made by another version of poplar; started again, the daemon makes it anew, or the next `poplar fetch`",
         folder.display()
     )]
     Outdated { folder: PathBuf },
@@ -37,6 +37,15 @@ impl Error {
     /// Whether the folder must be removed and filled again.
     pub const fn wants_rebuild(&self) -> bool {
         matches!(self, Self::Missing { .. } | Self::Outdated { .. } | Self::Damaged { .. })
+    }
+
+    /// Whether the files may be to blame. The engine tells what its own threads panicked on as an error like any other.
+    pub(super) const fn is_suspicious(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Engine { source, .. } => !matches!(source, TantivyError::IoError(_)),
+            _ => false,
+        }
     }
 
     pub(super) fn of(folder: &Path, source: TantivyError) -> Self {
@@ -81,6 +90,11 @@ pub fn tell_no_caught_panics() {
             tell(panic);
         }
     }));
+}
+
+/// For a thread that does nothing but what [`guarded`] waits for.
+pub(super) fn guard_thread() {
+    IS_GUARDED.set(true);
 }
 
 /// Runs what reads the index. On a file that is not as it was written the engine panics in some places; that must

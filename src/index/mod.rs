@@ -17,10 +17,12 @@ mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
+use rayon::ThreadPoolBuilder;
 use tantivy::directory::MmapDirectory;
-use tantivy::{IndexSettings, ReloadPolicy};
+use tantivy::{Executor, IndexSettings, ReloadPolicy, TantivyError};
 
 pub use document::Document;
 pub use error::{Error, tell_no_caught_panics};
@@ -39,6 +41,9 @@ use crate::files::create_private_dir;
 
 /// Memory for writing that suits most: what one segment gathers before it goes to disk.
 pub const WRITER_HEAP_BYTES: usize = 50 << 20;
+
+/// More threads than this gain a search nothing: its largest segment takes the longest.
+const MOST_SEARCHERS: usize = 4;
 
 /// An index on disk. One process may write to it, any number may read it meanwhile.
 #[derive(Clone)]
@@ -106,7 +111,9 @@ impl Index {
     /// [`Error::Damaged`] if files are missing or not what was written.
     pub fn reader(&self) -> Result<Reader, Error> {
         guarded(&self.folder, || {
-            let reader = self.inner.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+            let mut index = self.inner.clone();
+            index.set_executor(searchers()?);
+            let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
             Ok(Reader::over(self.clone(), reader))
         })
     }
@@ -120,6 +127,17 @@ impl Index {
         tokenizer::register(&inner);
         Ok(Self { inner, fields, folder: folder.to_owned() })
     }
+}
+
+/// The threads of a search, which share its segments among them.
+fn searchers() -> tantivy::Result<Executor> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_SEARCHERS);
+    if threads == 1 {
+        return Ok(Executor::SingleThread);
+    }
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|_| "search".to_owned());
+    let pool = pool.start_handler(|_| error::guard_thread()).build();
+    pool.map(|pool| Executor::ThreadPool(Arc::new(pool))).map_err(|error| TantivyError::SystemError(error.to_string()))
 }
 
 fn settings() -> IndexSettings {

@@ -18,8 +18,8 @@ use crate::mail::query::Query;
 pub struct Reader {
     pub(super) index: Index,
     inner: IndexReader,
-    /// The segments that are open, and how many of their documents were removed.
-    seen: Mutex<Vec<(SegmentId, u32)>>,
+    /// The segments that are open, and how many of their documents were removed; none before the first search.
+    seen: Mutex<Option<Vec<(SegmentId, u32)>>>,
 }
 
 /// The order of hits. Where it leaves two equal, the one with the higher number comes first (the lower for
@@ -75,7 +75,7 @@ impl std::fmt::Debug for Reader {
 
 impl Reader {
     pub(super) const fn over(index: Index, inner: IndexReader) -> Self {
-        Self { index, inner, seen: Mutex::new(Vec::new()) }
+        Self { index, inner, seen: Mutex::new(None) }
     }
 
     /// The messages that `query` asks for, with everything that was committed before.
@@ -120,9 +120,9 @@ impl Reader {
         let metas = self.index.inner.load_metas()?;
         let current: Vec<_> = metas.segments.iter().map(|segment| (segment.id(), segment.num_deleted_docs())).collect();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen != current {
+        if seen.as_ref() != Some(&current) {
             self.inner.reload()?;
-            *seen = current;
+            *seen = Some(current);
         }
         Ok(self.inner.searcher())
     }

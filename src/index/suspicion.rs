@@ -1,24 +1,25 @@
 //! Whoever finds the index unreadable leaves word for its owner, who looks closer, and makes it anew if it is damaged.
 //! The word is a file beside the index's own, and goes with them.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use super::{Error, Index};
-use crate::files;
 
 const WORD: &str = "suspect";
 
-/// Leaves word, if what was found in the index in `folder` is damage. Who may not write there has told its user at least.
+/// Leaves word of a problem, if it is one of the index and not of the disk or the machine.
 pub fn suspect(folder: &Path, found: &Error) {
-    if let Error::Damaged { problem, .. } = found {
-        suspect_of(folder, problem);
+    if found.is_suspicious() {
+        suspect_of(folder, &found.to_string());
     }
 }
 
-/// Leaves word of a problem in words.
+/// Leaves word of a problem in words. Who may not write there has told its user at least.
 pub fn suspect_of(folder: &Path, problem: &str) {
-    drop(files::publish(&folder.join(WORD), problem.as_bytes()));
+    let file = OpenOptions::new().write(true).create_new(true).open(folder.join(WORD));
+    drop(file.and_then(|mut file| file.write_all(problem.as_bytes())));
 }
 
 impl Index {
@@ -29,12 +30,21 @@ impl Index {
         }
         match fs::read(self.folder.join(WORD)) {
             Ok(problem) => Some(String::from_utf8_lossy(&problem).into_owned()),
-            Err(_) => None,
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            // Another user's.
+            Err(_) => Some("somebody found it damaged".to_owned()),
         }
     }
 
     /// There was nothing amiss.
-    pub fn clear_suspicion(&self) {
-        drop(fs::remove_file(self.folder.join(WORD)));
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Engine`] if the word cannot be taken away.
+    pub fn clear_suspicion(&self) -> Result<(), Error> {
+        match fs::remove_file(self.folder.join(WORD)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::of(&self.folder, error.into())),
+            _ => Ok(()),
+        }
     }
 }

@@ -15,20 +15,20 @@ const LOOKS: u32 = 8;
 const LIST: &str = "meta.json";
 
 impl Index {
-    /// Reads every file and compares it with its checksum, and the list of the files with what is in them. The names of
+    /// Until `stop` says so, reads every file and compares it with its checksum, and the list of the files with what is in them. The names of
     /// those that are not as they were written, and what is wrong.
     ///
     /// # Errors
     ///
     /// [`Error::Damaged`] if the list of files itself, or a file of it, cannot be read.
-    pub fn verify(&self) -> Result<Vec<(PathBuf, String)>, Error> {
+    pub fn verify(&self, stop: &dyn Fn() -> bool) -> Result<Vec<(PathBuf, String)>, Error> {
         let mut looks = 0;
         loop {
             looks += 1;
             let before = self.segments()?;
-            let outcome = guarded(&self.folder, || self.problems());
+            let outcome = guarded(&self.folder, || self.problems(stop));
             let is_sound = outcome.as_ref().is_ok_and(Vec::is_empty);
-            if is_sound || looks == LOOKS || self.segments()? == before {
+            if is_sound || stop() || looks == LOOKS || self.segments()? == before {
                 return outcome;
             }
         }
@@ -41,13 +41,16 @@ impl Index {
         })
     }
 
-    fn problems(&self) -> tantivy::Result<Vec<(PathBuf, String)>> {
+    fn problems(&self, stop: &dyn Fn() -> bool) -> tantivy::Result<Vec<(PathBuf, String)>> {
         let mut problems: Vec<(PathBuf, String)> = Vec::new();
         if *self.inner.settings() != settings() {
             problems.push((LIST.into(), "its settings are not poplar's".to_owned()));
         }
         // Not only those that the engine's second list, of files that are its own, names too.
         for file in self.files()? {
+            if stop() {
+                return Ok(problems);
+            }
             if !self.inner.directory().validate_checksum(&file)? {
                 problems.push((file, "its checksum is wrong".to_owned()));
             }

@@ -61,7 +61,8 @@ impl Writer {
         self.inner.garbage_collect_files().wait().map(|_| ()).map_err(failed)
     }
 
-    /// Ends it, and with it what it does beside: from then on nothing is written to the folder.
+    /// Ends it, and waits for the merges that it began, so that nothing is written to the folder any more; those of a writer
+    /// that failed may go on for a moment.
     pub fn abandon(self) {
         // What was not committed is not wanted, and what went wrong while merging is no news.
         drop(self.inner.wait_merging_threads());

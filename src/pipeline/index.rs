@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use super::documents::{documents, octets};
 use super::error::blocking;
 use super::holds::Holds;
-use super::{Error, StageTrouble, Step, Work, reindex};
+use super::reindex::{self, Examined};
+use super::{Error, StageTrouble, Step, Work};
 use crate::catalog::{Attachment, DocumentPart, DocumentState, Indexed, Stage, Summary, Task};
 use crate::index::{self, Document, Index, Writer};
 use crate::mail::Ties;
@@ -53,47 +54,62 @@ impl Work for Indexing {
         "index"
     }
 
-    async fn step(&mut self, _stop: &mut watch::Receiver<bool>) -> Result<Step, Error> {
-        let shared = self.shared.clone();
-        let outcome = blocking(move || shared.step()).await;
-        self.trouble.is(outcome.as_ref().err());
+    async fn step(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Step, Error> {
+        let (shared, stop) = (self.shared.clone(), stop.clone());
+        let outcome = blocking(move || shared.step(&|| *stop.borrow())).await;
+        self.trouble.is(outcome.as_ref().err().filter(|error| !matches!(error, Error::Closing)));
         outcome
     }
 }
 
 impl Shared {
-    fn step(&self) -> Result<Step, Error> {
+    fn step(&self, stop: &dyn Fn() -> bool) -> Result<Step, Error> {
         let mut held = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        self.mend(&mut held)?;
+        self.mend(&mut held, stop)?;
         let catalog = &self.holds.catalog;
         let tasks = catalog.due(Stage::Index, self.holds.clock.now(), BATCH)?;
         if tasks.is_empty() {
             return Ok(Step::Idle(catalog.next_due(Stage::Index)?));
         }
+        match self.write(&mut held, tasks) {
+            Err(Error::Index(error)) => {
+                index::suspect(&self.holds.index_folder(), &error);
+                Err(error.into())
+            }
+            outcome => outcome.map(|()| Step::Worked),
+        }
+    }
+
+    fn write(&self, held: &mut Writable, tasks: Vec<Task>) -> Result<(), Error> {
         let mut writer = match held.writer.take() {
             Some(writer) => writer,
             None => held.index.writer(index::WRITER_HEAP_BYTES)?,
         };
-        if let Err(error) = self.batch(&mut writer, tasks) {
-            if let Error::Index(error) = &error {
-                index::suspect(&self.holds.index_folder(), error);
+        match self.batch(&mut writer, tasks) {
+            Ok(()) => held.writer = Some(writer),
+            Err(error) => {
+                writer.abandon();
+                return Err(error);
             }
-            return Err(error);
         }
-        held.writer = Some(writer);
-        Ok(Step::Worked)
+        Ok(())
     }
 
     /// What somebody found amiss with the index is looked into; if it is so, all begins again with an empty one.
-    fn mend(&self, held: &mut Writable) -> Result<(), Error> {
+    fn mend(&self, held: &mut Writable, stop: &dyn Fn() -> bool) -> Result<(), Error> {
         let Some(suspicion) = held.index.suspicion() else { return Ok(()) };
         telemetry::index_suspected(&suspicion);
-        // A merge going on would be taken for damage, and would write into the new one.
-        held.writer.take().into_iter().for_each(Writer::abandon);
-        match reindex::examined(&self.holds, &held.index)? {
-            Some(why) => held.index = reindex::anew(&self.holds, &why)?,
-            None => held.index.clear_suspicion(),
+        // A merge going on would write into the new one.
+        if let Some(writer) = held.writer.take() {
+            writer.abandon();
         }
+        held.index = match reindex::examined(&self.holds, stop)? {
+            Examined::Damaged(why) => reindex::anew(&self.holds, &why)?,
+            Examined::Sound(index) => {
+                index.clear_suspicion()?;
+                *index
+            }
+        };
         Ok(())
     }
 

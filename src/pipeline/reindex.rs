@@ -2,35 +2,53 @@
 //! again.
 
 use super::{Error, Holds};
-use crate::index::Index;
+use crate::index::{self, Index};
 use crate::telemetry;
+
+/// What came of a look at the whole index.
+pub(super) enum Examined {
+    /// It is what was written, as it was opened for that.
+    Sound(Box<Index>),
+    /// Why not.
+    Damaged(String),
+}
 
 /// The index of an archive, with everything that is missing in it due to be indexed.
 pub(super) fn open(holds: &Holds) -> Result<Index, Error> {
-    let opened = Index::create_or_open(&holds.index_folder()).and_then(|index| Ok((index.reader()?.count()?, index)));
-    match opened {
-        Ok((count, index)) => match missing(holds, count)? {
-            None => Ok(index),
+    let folder = holds.index_folder();
+    let opened = Index::create_or_open(&folder).and_then(|index| Ok((index.reader()?.count()?, index)));
+    let index = match opened {
+        Ok((count, index)) => match miscounted(holds, count)? {
+            None => index,
             Some(why) => {
                 telemetry::index_rebuilding(&why);
                 holds.catalog.index_lost(holds.clock.now())?;
-                Ok(index)
+                index
             }
         },
-        Err(error) if error.wants_rebuild() => anew(holds, &error.to_string()),
-        Err(error) => Err(error.into()),
+        Err(error) if error.wants_rebuild() => anew(holds, &error.to_string())?,
+        Err(error) => return Err(error.into()),
+    };
+    // What ended it may have been the index, or may have harmed it.
+    if holds.catalog.owner()?.is_some() {
+        index::suspect_of(&folder, "the last process that wrote to it did not end in good order");
     }
+    Ok(index)
 }
 
-/// Whether it is what was written. `None` if so; else why not.
-pub(super) fn examined(holds: &Holds, index: &Index) -> Result<Option<String>, Error> {
-    let counted = index.verify().and_then(|problems| Ok((problems, index.reader()?.count()?)));
-    match counted {
-        Ok((problems, count)) => match problems.first() {
-            Some((file, problem)) => Ok(Some(format!("{}: {problem}", file.display()))),
-            None => missing(holds, count),
-        },
-        Err(error) if error.wants_rebuild() => Ok(Some(error.to_string())),
+/// Reads the whole index, as it lies on the disk.
+pub(super) fn examined(holds: &Holds, stop: &dyn Fn() -> bool) -> Result<Examined, Error> {
+    let outcome = Index::open(&holds.index_folder()).and_then(|index| {
+        let problems = index.verify(stop)?;
+        Ok((problems, index.reader()?.count()?, index))
+    });
+    match outcome {
+        _ if stop() => Err(Error::Closing),
+        Ok((problems, count, index)) => Ok(match problems.first() {
+            Some((file, problem)) => Examined::Damaged(format!("{}: {problem}", file.display())),
+            None => miscounted(holds, count)?.map_or(Examined::Sound(Box::new(index)), Examined::Damaged),
+        }),
+        Err(error) if error.wants_rebuild() => Ok(Examined::Damaged(error.to_string())),
         Err(error) => Err(error.into()),
     }
 }
@@ -38,12 +56,17 @@ pub(super) fn examined(holds: &Holds, index: &Index) -> Result<Option<String>, E
 /// An empty index in place of whatever stands there, and every message due for it. Nobody may be writing to the old one.
 pub(super) fn anew(holds: &Holds, why: &str) -> Result<Index, Error> {
     telemetry::index_rebuilding(&why);
-    let index = Index::anew(&holds.index_folder())?;
+    // In this order: whatever ends it between the two, nothing counts as indexed that is not in there.
     holds.catalog.index_lost(holds.clock.now())?;
-    Ok(index)
+    Ok(Index::anew(&holds.index_folder())?)
 }
 
-fn missing(holds: &Holds, count: u64) -> Result<Option<String>, Error> {
-    let indexed = holds.catalog.indexed_count()?;
-    Ok((count < indexed).then(|| format!("it holds {count} messages of {indexed}")))
+/// Why the index cannot be complete, or has what it should not.
+fn miscounted(holds: &Holds, count: u64) -> Result<Option<String>, Error> {
+    let (least, most) = (holds.catalog.indexed_count()?, holds.catalog.indexable_count()?);
+    Ok(match count {
+        _ if count < least => Some(format!("it holds {count} messages of {least}")),
+        _ if count > most => Some(format!("it holds {count} messages, and there are {most}")),
+        _ => None,
+    })
 }

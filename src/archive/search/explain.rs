@@ -39,7 +39,7 @@ impl Archive {
     pub fn explain(&self, text: &str, id: Option<&str>) -> Result<Explanation, Error> {
         let query::Parsed { query, mut notes } = query::parse(text);
         let row = id.map(|id| self.find(id)).transpose()?;
-        let reader = match self.index() {
+        let reader = match self.suspecting(self.index()) {
             Ok(reader) => Some(reader),
             Err(Error::Index(error)) if error.wants_rebuild() => {
                 notes.push(format!("{error}."));
@@ -48,7 +48,7 @@ impl Archive {
             Err(error) => return Err(error),
         };
         let query = match reader {
-            Some(reader) => self.with_forms(query, reader, &mut notes)?,
+            Some(reader) => self.suspecting(self.with_forms(query, reader, &mut notes))?,
             None => query,
         };
         let mut explanation = Explanation {
@@ -60,7 +60,10 @@ impl Archive {
         };
         let Some(row) = row else { return Ok(explanation) };
         let explained = match reader {
-            Some(reader) => reader.explain(&query, &self.facts(&query)?, row.message.id)?,
+            Some(reader) => {
+                let facts = self.facts(&query)?;
+                self.suspecting(reader.explain(&query, &facts, row.message.id).map_err(Error::from))?
+            }
             None => None,
         };
         match &explained {

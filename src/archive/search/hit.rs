@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use crate::archive::quarantine::Judge;
 use crate::archive::threads::ThreadShown;
-use crate::archive::{Archive, Error, Message};
+use crate::archive::{Archive, Error, Message, Met};
 use crate::catalog::Attachment;
 use crate::mail::query::{self, Field, Query, Snippet};
 use crate::mail::{BlobId, Verdict};
@@ -20,6 +20,8 @@ pub struct Hit {
     pub subject: Option<String>,
     /// Where it was met.
     pub accounts: Vec<String>,
+    /// Each time it was met, however often: it is kept, and shown, once.
+    pub sightings: Vec<Met>,
     pub size_bytes: u64,
     pub verdict: Verdict,
     /// What people put on it, by name.
@@ -47,7 +49,8 @@ impl Archive {
         found_in: &[Field],
     ) -> Result<Hit, Error> {
         let (Snippet { text, highlights }, snippet_part) = self.snippet(&row, query)?;
-        let mut accounts: Vec<String> = self.catalog.met_at(row.number)?.into_iter().map(|met| met.account).collect();
+        let sightings: Vec<Met> = self.catalog.met_at(row.number)?.into_iter().map(Met::from).collect();
+        let mut accounts: Vec<String> = sightings.iter().map(|met| met.account.clone()).collect();
         accounts.sort();
         accounts.dedup();
         Ok(Hit {
@@ -57,6 +60,7 @@ impl Archive {
             to: row.summary.to,
             subject: row.summary.subject,
             accounts,
+            sightings,
             size_bytes: row.size_bytes,
             verdict: row.verdict,
             tags: self.catalog.tags_of(row.number)?,

@@ -86,9 +86,8 @@ impl Archive {
         // One more than is wanted says whether there are more.
         let limit = if search.limit == 0 { 0 } else { search.limit.saturating_add(1) };
         let page = Page { sort: search.order.into(), after, offset: search.offset, limit };
-        match self.found(search, parsed.query, &facts, &page, parsed.notes.clone()) {
+        match self.suspecting(self.found(search, parsed.query, &facts, &page, parsed.notes.clone())) {
             Err(Error::Index(error)) if error.wants_rebuild() => {
-                index::suspect(&self.index_folder(), &error);
                 self.nothing(search, parsed.notes.into_iter().chain([format!("{error}.")]).collect())
             }
             outcome => outcome,
@@ -138,9 +137,11 @@ impl Archive {
         let parsed = query::parse(query);
         let facts = self.facts(&parsed.query)?;
         let page = Page { sort: Order::Newest.into(), limit: usize::MAX, ..Page::default() };
-        let reader = self.index()?;
         let mut notes = parsed.notes;
-        let found = reader.search(&self.with_forms(parsed.query, reader, &mut notes)?, &facts, &page)?;
+        let found = self.suspecting(self.index().and_then(|reader| {
+            let query = self.with_forms(parsed.query, reader, &mut notes)?;
+            Ok(reader.search(&query, &facts, &page)?)
+        }))?;
         let mut numbers: Vec<u64> = found.hits.iter().map(|hit| hit.number).collect();
         numbers.sort_unstable();
         Ok(Matching { numbers, notes })
@@ -186,6 +187,14 @@ impl Archive {
             facts = facts.with(fact.clone(), numbers.into_iter().collect::<NumberSet>());
         }
         Ok(facts)
+    }
+
+    /// The outcome of what read the index; where that seems damaged, its owner is to look.
+    fn suspecting<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::Index(error)) = &outcome {
+            index::suspect(&self.index_folder(), error);
+        }
+        outcome
     }
 
     /// The index, opened once for as long as this archive is open.

@@ -234,14 +234,16 @@ fn rotten_octets_of_the_index_are_named() {
 
 /// Runs `harm` on the index of a daemon that has nothing to do; what a search finds there has to be all again, some time
 /// after the next message arrived.
-fn assert_mended_beside(harm: impl Fn(&Path), says: &str) {
+fn assert_mended_beside(harm: impl Fn(&Path)) {
     let archive = archive();
-    archive.configure(&[Account::plain(9, "nobody")]);
+    archive.configure(&[Account::plain(9, "bob")]);
     let daemon = archive.start(&[]);
     harm(&archive.data_dir().join("index"));
     let results = archive.json(&["search", "subject:number"]);
-    assert!(results["notes"][0].as_str().unwrap().contains(says), "{results}");
-    assert_eq!(results["skipped"]["unindexed"], 3, "{results}");
+    // Unless it was mended in this moment.
+    if results["total"] != 3 {
+        assert_eq!(results["skipped"]["unindexed"], 3, "{results}");
+    }
     let fresh = archive.path("fresh.eml");
     fs::write(&fresh, a_mail(9)).unwrap();
     archive.run(&["import", "--wait", "0s", fresh.to_str().unwrap()]);
@@ -252,18 +254,20 @@ fn assert_mended_beside(harm: impl Fn(&Path), says: &str) {
 
 #[test]
 fn a_running_daemon_makes_an_index_anew_that_rots() {
-    let rot = |folder: &Path| {
-        for file in files_below(folder).iter().filter(|file| file.extension().is_some_and(|ending| ending == "store")) {
-            let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
-            File::options().write(true).open(file).unwrap().write_all_at(&vec![0xff; length], 0).unwrap();
-        }
-    };
-    assert_mended_beside(rot, "damaged");
+    for kind in ["store", "term", "idx", "fast", "pos"] {
+        let is_of_kind = |file: &PathBuf| file.extension().is_some_and(|ending| ending == kind);
+        assert_mended_beside(|folder| {
+            for file in files_below(folder).into_iter().filter(is_of_kind) {
+                let length = usize::try_from(file.metadata().unwrap().len()).unwrap();
+                File::options().write(true).open(file).unwrap().write_all_at(&vec![0xff; length], 0).unwrap();
+            }
+        });
+    }
 }
 
 #[test]
 fn a_running_daemon_makes_an_index_anew_that_somebody_removed() {
-    assert_mended_beside(|folder| fs::remove_dir_all(folder).unwrap(), "no search index");
+    assert_mended_beside(|folder| fs::remove_dir_all(folder).unwrap());
 }
 
 /// What was no damage costs a look, and nothing else.
@@ -271,11 +275,13 @@ fn a_running_daemon_makes_an_index_anew_that_somebody_removed() {
 fn a_false_suspicion_of_the_index_goes_away() {
     let archive = archive();
     let word = archive.data_dir().join("index/suspect");
-    let before = files_below(&archive.data_dir().join("index"));
+    let list = fs::read(archive.data_dir().join("index/meta.json")).unwrap();
     fs::write(&word, "somebody thought so").unwrap();
-    assert_eq!(archive.run(&["import", "--wait", "0s", archive.path("mail").to_str().unwrap()]).code, 75);
-    assert!(!word.exists());
-    assert_eq!(files_below(&archive.data_dir().join("index")), before);
+    archive.configure(&[Account::plain(9, "bob")]);
+    let daemon = archive.start(&[]);
+    until("nobody looked into it", || (!word.exists()).then_some(()));
+    assert_eq!(fs::read(archive.data_dir().join("index/meta.json")).unwrap(), list);
+    assert!(!daemon.log().contains("made anew"), "{}", daemon.log());
 }
 
 fn assert_rebuilt(archive: &Archive) {
