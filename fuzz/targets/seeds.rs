@@ -14,7 +14,7 @@ libfuzzer_sys::fuzz_target!(|_octets: &[u8]| {});
 fn main() {
     let folder = std::env::args().nth(1).expect("the folder to write to");
     let folder = Path::new(&folder);
-    for target in ["frames", "recovery", "sealed", "proof", "wire", "clamd", "views", "zips", "extract"] {
+    for target in ["frames", "recovery", "sealed", "proof", "wire", "clamd", "views", "zips", "extract", "query"] {
         fs::create_dir_all(folder.join(target)).unwrap();
     }
     packs(folder);
@@ -23,6 +23,8 @@ fn main() {
     mails(folder);
     replies(folder);
     documents(folder);
+    let query = "from:(ann@x OR \"b c\") -subject:d* e~ newer:7d size:>5MiB has:attachment lang:de \u{6771}\u{4eac} thread:3f";
+    fs::write(folder.join("query/all"), query).unwrap();
 }
 
 /// A few words in each format that can be written by hand, behind the number of the format.
