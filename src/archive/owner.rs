@@ -44,3 +44,18 @@ impl Archive {
         Ok((Some(owner.pid), serde_json::from_str(&owner.told).unwrap_or(nobody)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_an_older_or_a_newer_version_is_read() {
+        let older = r#"{"state":"ready","engine":"ClamAV 1.4","signatures":null,"message":null}"#;
+        let told: OwnerTold = serde_json::from_str(older).unwrap();
+        assert_eq!((told.scanner.state.as_str(), told.troubles.len()), ("ready", 0));
+        let newer = OwnerTold { troubles: vec!["nothing is indexed: disk full".to_owned()], ..told };
+        let read: ScannerStatus = serde_json::from_str(&serde_json::to_string(&newer).unwrap()).unwrap();
+        assert_eq!(read, newer.scanner);
+    }
+}
