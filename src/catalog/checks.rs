@@ -12,19 +12,9 @@ pub struct Check {
 }
 
 impl Catalog {
-    /// When catalog, journal and index were last checked.
-    pub fn books_checked(&self) -> Result<Option<Timestamp>, Error> {
-        self.last("books")
-    }
-
     /// When a rebuild was last rehearsed.
     pub fn drilled(&self) -> Result<Option<Timestamp>, Error> {
-        self.last("drill")
-    }
-
-    /// By the order of telling: the latest time may be that of a clock that was ahead.
-    fn last(&self, kind: &str) -> Result<Option<Timestamp>, Error> {
-        Ok(self.last_check(kind)?.map(|check| check.at))
+        Ok(self.last_check("drill")?.map(|check| check.at))
     }
 
     /// The last check that found damage, if none of its kind has ended well since.
@@ -41,7 +31,8 @@ impl Catalog {
         found.map(read).transpose()
     }
 
-    /// What a check of this kind found last: `all`, `quick`, `books`, `drill` or `pack N`.
+    /// What a check of this kind found last: `all`, `quick`, `books` (catalog, journal and index), `drill` or `pack N`. By the
+    /// order of telling: the latest time may be that of a clock that was ahead.
     pub fn last_check(&self, kind: &str) -> Result<Option<Check>, Error> {
         let connection = self.connection();
         let mut statement = connection

@@ -237,7 +237,8 @@ impl Owner {
         // The very program that runs: an update may have put another in its place.
         let extractor = Extractor::new(PathBuf::from("/proc/self/exe"), extract::Limits::default());
         let (trouble, confinement) = (self.extract_trouble.clone(), self.confinement.clone());
-        let stage = Extracting::new(self.holds.clone(), extractor, trouble, confinement).map_err(unopened)?;
+        let stage = Extracting::new(self.holds.clone(), self.door.room.clone(), extractor, trouble, confinement)
+            .map_err(unopened)?;
         let hint = self.holds.wake.extract.clone();
         self.workers.spawn(pipeline::run(stage, hint, self.holds.clock.clone(), self.shutdown.subscribe()));
         Ok(())

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::archive::{Archive, Pace, Report};
-use crate::catalog::{self, Catalog, Compared, PackRow};
+use crate::catalog::{self, Catalog, Check, Compared, PackRow};
 use crate::config;
 use crate::mail::event::Drilled;
 use crate::mail::{Event, Timestamp};
@@ -20,6 +20,8 @@ use crate::{files, telemetry};
 
 /// Catalog, journal and index are small and change all the time: they are looked at more often than packs.
 const BOOKS_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// An index that was found damaged is being made anew: soon there is good news to tell.
+const INDEX_AGAIN: Duration = Duration::from_secs(600);
 /// Something is due so long before it would be too late.
 const MARGIN: u32 = 10;
 
@@ -60,7 +62,8 @@ impl Scrub {
                 }
                 waits.extend(when);
             }
-            let when = next(catalog.books_checked()?, every.min(BOOKS_EVERY));
+            let last = catalog.last_check("books")?;
+            let when = next(last.as_ref().map(|last| last.at), every.min(books_every(last.as_ref())));
             if is_due(when) {
                 return Ok(Due::Books);
             }
@@ -112,6 +115,12 @@ impl Scrub {
         drilled.differences.iter().for_each(|difference| telemetry::damage_found("drill", difference));
         Ok(self.holds.tell(vec![Event::Drilled(drilled)])?)
     }
+}
+
+fn books_every(last: Option<&Check>) -> Duration {
+    let is_mended =
+        |last: &Check| !last.damage.is_empty() && last.damage.iter().all(|found| found.starts_with("index"));
+    if last.is_some_and(is_mended) { INDEX_AGAIN } else { BOOKS_EVERY }
 }
 
 impl Work for Scrub {
@@ -173,5 +182,25 @@ impl Drop for Place {
     fn drop(&mut self) {
         // What cannot be removed now is removed before the next rehearsal.
         drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_index_alone_is_looked_at_again_soon() {
+        let check = |damage: &[&str]| Check {
+            at: Timestamp::from_millis(0),
+            damage: damage.iter().copied().map(str::to_owned).collect(),
+        };
+        assert_eq!(books_every(None), BOOKS_EVERY);
+        assert_eq!(books_every(Some(&check(&[]))), BOOKS_EVERY);
+        assert_eq!(
+            books_every(Some(&check(&["index/ab.term: its checksum is wrong", "index: it is gone"]))),
+            INDEX_AGAIN
+        );
+        assert_eq!(books_every(Some(&check(&["index: it is gone", "catalog.db: no table"]))), BOOKS_EVERY);
     }
 }

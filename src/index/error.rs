@@ -40,10 +40,11 @@ impl Error {
     }
 
     /// Whether the files may be to blame. The engine tells what its own threads panicked on as an error like any other.
-    pub(super) const fn is_suspicious(&self) -> bool {
+    pub(super) fn is_suspicious(&self) -> bool {
         match self {
             Self::Damaged { .. } => true,
-            Self::Engine { source, .. } => !matches!(source, TantivyError::IoError(_)),
+            // A full disk is no damage, whichever kind of error it comes as.
+            Self::Engine { source, .. } => !source.to_string().contains("os error"),
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::documents::octets;
 use super::error::blocking;
 use super::holds::Holds;
-use super::{Error, StageTrouble, Step, Work, stopping};
+use super::{Error, Room, StageTrouble, Step, Work, stopping};
 use crate::catalog::{DocumentPart, DocumentState, Extraction, MessageRow};
 use crate::extract::{self, Extracted, Extractor, Outcome};
 use crate::mail::message;
@@ -20,8 +20,11 @@ use crate::telemetry;
 const BATCH: u32 = 64;
 /// … and no more once it took so long, what is read is to be found soon, …
 const BATCH_TIME: Duration = Duration::from_millis(500);
-/// … or once there is so much text.
-const BATCH_BYTES: usize = 16 << 20;
+/// … or once there is so much text: the catalog writes it twice, and must not fill the disk between two looks at it.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// How soon it is noticed that the disk has room again.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(5);
 
 /// The stage.
 pub struct Extracting {
@@ -31,6 +34,7 @@ pub struct Extracting {
 
 struct Shared {
     holds: Holds,
+    room: Room,
     extractor: Extractor,
     /// What is missing in how the worker is shut in, on this kernel.
     confinement: StageTrouble,
@@ -41,12 +45,13 @@ impl Extracting {
     /// What an older extractor failed on is looked at again.
     pub fn new(
         holds: Holds,
+        room: Room,
         extractor: Extractor,
         trouble: StageTrouble,
         confinement: StageTrouble,
     ) -> Result<Self, Error> {
         holds.catalog.extractor_is(extract::VERSION)?;
-        Ok(Self { shared: Arc::new(Shared { holds, extractor, confinement, logged: Once::new() }), trouble })
+        Ok(Self { shared: Arc::new(Shared { holds, room, extractor, confinement, logged: Once::new() }), trouble })
     }
 }
 
@@ -56,6 +61,11 @@ impl Work for Extracting {
     }
 
     async fn step(&mut self, stop: &mut watch::Receiver<bool>) -> Result<Step, Error> {
+        // What room there is left is for mail, and for what makes it findable.
+        if let Some(shortage) = self.shared.room.shortage() {
+            self.trouble.is(Some(shortage));
+            return Ok(Step::Idle(Some(self.shared.holds.clock.now().after(LOOK_FOR_ROOM))));
+        }
         let (shared, stopped) = (self.shared.clone(), stop.clone());
         let work = blocking(move || shared.step(&stopped));
         tokio::pin!(work);
@@ -78,6 +88,7 @@ impl Work for Extracting {
 /// What is to be recorded together.
 struct Batch<'s> {
     begun: Instant,
+    room: &'s Room,
     stop: &'s watch::Receiver<bool>,
     extractions: Vec<Extraction>,
     bytes: usize,
@@ -85,7 +96,10 @@ struct Batch<'s> {
 
 impl Batch<'_> {
     fn is_full(&self) -> bool {
-        self.begun.elapsed() > BATCH_TIME || self.bytes > BATCH_BYTES || *self.stop.borrow()
+        self.begun.elapsed() > BATCH_TIME
+            || self.bytes > BATCH_BYTES
+            || *self.stop.borrow()
+            || self.room.shortage().is_some()
     }
 }
 
@@ -95,7 +109,7 @@ impl Shared {
         if waiting.is_empty() {
             return Ok(Step::Idle(None));
         }
-        let mut batch = Batch { begun: Instant::now(), stop, extractions: Vec::new(), bytes: 0 };
+        let mut batch = Batch { begun: Instant::now(), room: &self.room, stop, extractions: Vec::new(), bytes: 0 };
         let mut outcome = Ok(Step::Worked);
         for (row, parts) in waiting {
             // A message that makes a reader panic must not stop those behind it.
