@@ -1,8 +1,8 @@
 //! Searching: how fast the index is made, beside notmuch and mu; how large it is; how fast it answers, and with how much
 //! memory.
 //!
-//! `cargo bench --bench search -- [--corpora DIR] [--million [--keep DIR]]`, as JSON lines on stdout. Needs zstd, tar, GNU time, and for the
-//! comparison notmuch and mu (Debian: notmuch, maildir-utils). The mail is `bulk-spamassassin.tar.zst` of the corpora folder
+//! `cargo bench --bench search -- [--corpora DIR] [--million [--keep DIR]]`, as JSON lines on stdout. Needs zstd, tar, GNU
+//! time, and for the comparison notmuch and mu (Debian: notmuch, maildir-utils). The mail is `bulk-spamassassin.tar.zst` of the corpora folder
 //! (default `../shared/corpora`), filled up to 100,000 with made-up letters. `--million`: a million of those; `--keep DIR` leaves
 //! that archive there, and searches it as it is where it is there already.
 #![allow(
@@ -152,13 +152,15 @@ fn from_the_shell(place: &Place, letters: &Letters) {
 }
 
 fn million(folder: &Path, letters: &Letters) {
+    let is_there = folder.join("million/archive/index/meta.json").exists();
+    let place = if is_there { Place::at(folder, "million") } else { made_million(folder, letters) };
+    memory(&place);
+    engine(&place, letters);
+    with_snippets(&place, letters);
+}
+
+fn made_million(folder: &Path, letters: &Letters) -> Place {
     const MILLION: u64 = 1_000_000;
-    if folder.join("million/archive/index/meta.json").exists() {
-        let place = Place::at(folder, "million");
-        memory(&place);
-        engine(&place, letters);
-        return with_snippets(&place, letters);
-    }
     let place = Place::new(folder, "million");
     let seconds = kept(&place, 0, MILLION, &|n| letters.letter(n));
     println!("{}", json!({ "what": "kept", "messages": MILLION, "seconds": round(seconds) }));
@@ -166,9 +168,7 @@ fn million(folder: &Path, letters: &Letters) {
     let config = place.folder.join("poplar.toml");
     let poplar = [env!("CARGO_BIN_EXE_poplar"), "-c", config.to_str().unwrap(), "rebuild", "--index-only"];
     timed(&place, "poplar rebuild --index-only", &poplar, MILLION as usize, "a million", None);
-    memory(&place);
-    engine(&place, letters);
-    with_snippets(&place, letters);
+    place
 }
 
 /// Of the daemon once it has nothing to do; its account is polled in vain.

@@ -222,12 +222,11 @@ impl Process {
     }
 
     fn ended_within(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let never = AtomicBool::new(false);
-        let deadline = Deadline::after(patience, &never);
+        let begun = Instant::now();
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return Some(status),
-                Ok(None) if deadline.left().is_some() => std::thread::sleep(Duration::from_millis(5)),
+                Ok(None) if begun.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
                 Ok(None) | Err(_) => return None,
             }
         }

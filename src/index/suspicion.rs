@@ -1,11 +1,12 @@
 //! Whoever finds the index unreadable leaves word for its owner, who looks closer, and makes it anew if it is damaged.
 //! The word is a file beside the index's own, and goes with them.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use super::{Error, Index};
+use crate::files::create_private_file;
 
 const WORD: &str = "suspect";
 
@@ -18,7 +19,7 @@ pub fn suspect(folder: &Path, found: &Error) {
 
 /// Leaves word of a problem in words. Who may not write there has told its user at least.
 pub fn suspect_of(folder: &Path, problem: &str) {
-    let file = OpenOptions::new().write(true).create_new(true).open(folder.join(WORD));
+    let file = create_private_file(&folder.join(WORD));
     drop(file.and_then(|mut file| file.write_all(problem.as_bytes())));
 }
 

@@ -15,8 +15,8 @@ const LOOKS: u32 = 8;
 const LIST: &str = "meta.json";
 
 impl Index {
-    /// Until `stop` says so, reads every file and compares it with its checksum, and the list of the files with what is in them. The names of
-    /// those that are not as they were written, and what is wrong.
+    /// Until `stop` says so, reads every file and compares it with its checksum, and the list of the files with what is in
+    /// them. The names of those that are not as they were written, and what is wrong.
     ///
     /// # Errors
     ///

@@ -63,10 +63,10 @@ pub(super) fn anew(holds: &Holds, why: &str) -> Result<Index, Error> {
 
 /// Why the index cannot be complete, or has what it should not.
 fn miscounted(holds: &Holds, count: u64) -> Result<Option<String>, Error> {
-    let (least, most) = (holds.catalog.indexed_count()?, holds.catalog.indexable_count()?);
-    Ok(match count {
-        _ if count < least => Some(format!("it holds {count} messages of {least}")),
-        _ if count > most => Some(format!("it holds {count} messages, and there are {most}")),
-        _ => None,
-    })
+    let least = holds.catalog.indexed_count()?;
+    if count <= least {
+        return Ok((count < least).then(|| format!("it holds {count} messages of {least}")));
+    }
+    let most = holds.catalog.indexable_count()?;
+    Ok((count > most).then(|| format!("it holds {count} messages, and there are {most}")))
 }
