@@ -39,7 +39,8 @@ fn main() {
     let number = |name: &str, usual: usize| option(name).and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (parts, rounds) = (number("--parts", 1000), number("--rounds", 5));
     let clamd = Clamd::start();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // As poplar has it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let pool = Pool::new(vec![Address::Unix(clamd.socket.clone())], Settings::default());
     runtime.block_on(pool.version_now()).unwrap();
     let mut random = Random(7);

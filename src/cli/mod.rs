@@ -239,7 +239,8 @@ const fn verbosity(arguments: &Arguments) -> Verbosity {
     }
 }
 
-/// The threads that serve sockets and timers.
+/// One thread serves sockets and timers, because all that takes long is done elsewhere: a second one is woken, and put to
+/// sleep again, more than it does.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().thread_name("poplar").build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("poplar").build()?)
 }

@@ -10,6 +10,7 @@ mod error;
 mod extract;
 mod fetch;
 mod forecast;
+mod hands;
 mod holds;
 mod import;
 mod index;

@@ -16,6 +16,8 @@ use crate::pipeline::worker::stopping;
 
 /// Messages that are looked at at a time.
 const AT_A_TIME: usize = 24;
+/// So many are begun one behind the other: who takes them apart is woken less often.
+const BEGUN_TOGETHER: usize = 8;
 /// Within which one of them should end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -65,8 +67,9 @@ impl<'a, T: Row> Crowd<'a, T> {
     }
 
     pub(super) async fn next(&mut self, stop: &mut watch::Receiver<bool>) -> Next<T> {
-        while self.at_work.tasks.len() < AT_A_TIME && self.away.is_none() {
-            let Some(row) = self.waiting.next() else { break };
+        let is_room = self.at_work.tasks.len() <= AT_A_TIME - BEGUN_TOGETHER && self.away.is_none();
+        let room = if is_room { AT_A_TIME - self.at_work.tasks.len() } else { 0 };
+        for row in self.waiting.by_ref().take(room) {
             let looking = Arc::clone(self.looking);
             self.at_work.numbers.insert(row.row().number);
             self.at_work.tasks.spawn(async move {

@@ -20,7 +20,7 @@ use crate::mail::views::{Doubt, views_within};
 use crate::mail::{BlobId, Verdict, ViewVerdict};
 use crate::net::clamd::{Answer, Error as Clamd, Source, Who};
 use crate::pipeline::Error;
-use crate::pipeline::error::blocking;
+use crate::pipeline::hands::Hands;
 use crate::pipeline::holds::{Holds, location};
 
 /// Octets of messages that are held at a time, in KiB. One that is larger is looked at when nothing else is.
@@ -39,6 +39,7 @@ pub(super) struct Looking {
     /// Equal parts of several messages are asked about once.
     asked: Mutex<HashMap<BlobId, Arc<OnceCell<Asked>>>>,
     room: Semaphore,
+    hands: Hands,
     questions: AtomicU64,
 }
 
@@ -76,7 +77,16 @@ struct Shown {
 impl Looking {
     pub(super) fn new(holds: Holds, desk: Desk, (who, standing): (Arc<Who>, Standing)) -> Self {
         let (room, standing) = (Semaphore::new(ROOM_KIB as usize), Arc::new(standing));
-        Self { holds, desk, who, standing, asked: Mutex::default(), room, questions: AtomicU64::new(0) }
+        Self {
+            holds,
+            desk,
+            who,
+            standing,
+            asked: Mutex::default(),
+            room,
+            hands: Hands::new(),
+            questions: AtomicU64::new(0),
+        }
     }
 
     pub(super) async fn message(self: &Arc<Self>, row: &MessageRow) -> Result<Seen, Error> {
@@ -86,7 +96,7 @@ impl Looking {
             self.large(row).await.map(|view| vec![view])
         } else {
             let (looking, row) = (self.clone(), row.clone());
-            let shown = blocking(move || looking.shown(&row)).await?;
+            let shown = self.hands.done(move || looking.shown(&row)).await?;
             self.all(shown).await
         };
         Ok(match outcome {
