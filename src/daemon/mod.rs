@@ -27,6 +27,7 @@ mod schedule;
 mod scrub;
 pub mod seal;
 pub mod sign_in;
+mod watched;
 
 pub use crate::pipeline::{Progress, Shortage};
 

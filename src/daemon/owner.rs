@@ -12,27 +12,27 @@ use super::marks;
 use super::reserve::Reserve;
 use super::roster::Roster;
 use super::scrub::Scrub;
-use crate::archive::ScannerStatus;
+use super::watched::WatchedScanner;
 use crate::catalog::{self, Catalog};
 use crate::config::{Clamd, Config, Environment};
 use crate::extract::{self, Extractor};
 use crate::files::{self, Lock, LockError};
 use crate::index;
 use crate::journal::{self, Log, Signer};
-use crate::mail::views::Limits;
 use crate::mail::{AccountId, Clock, Event};
-use crate::net::clamd::{Address, ParseAddressError, Pool, Version};
+use crate::net::clamd::{Address, ParseAddressError, Pool};
 use crate::pipeline::{
-    self, AccessTokens, Door, Engine, Extracting, Holds, Indexing, Keeping, Purging, Scanner, ScannerState, Scanning,
-    Sealing, Signing, StageTrouble, Turns, Wake,
+    self, AccessTokens, Door, Extracting, Holds, Indexing, Keeping, Purging, Scanner, Scanning, Sealing, Signing,
+    StageTrouble, Turns, Wake,
 };
 use crate::{net, store, telemetry};
 
 /// Octets of messages that may wait in memory to become durable.
 const IN_FLIGHT_BYTES: usize = 32 << 20;
 
-/// The scanner's memory is told in steps: it is written down whenever it changes.
-const MEMORY_STEP: u64 = (16 << 20) - 1;
+/// How proxies are named to programs that download.
+const PROXIES: [&str; 7] =
+    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"];
 
 /// Which stages run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,81 +89,6 @@ pub struct Owner {
     keeping: Keeping,
     workers: JoinSet<()>,
     shutdown: watch::Sender<bool>,
-}
-
-/// The scanner, and the clamd behind it where that is poplar's own.
-#[derive(Clone)]
-pub struct WatchedScanner {
-    pub scanner: Scanner,
-    pub stages: Stages,
-    managed: Option<Arc<Managed>>,
-}
-
-impl Engine for WatchedScanner {
-    fn signatures(&self) -> String {
-        match self.managed.as_ref().and_then(|clamd| clamd.signatures()) {
-            Some(clamd::Signatures::BuiltIn { .. }) => "built-in (EICAR test file only)".to_owned(),
-            Some(signatures) => signatures.to_string(),
-            None => "unnumbered".to_owned(),
-        }
-    }
-
-    fn signature_set(&self, version: &Version) -> Option<String> {
-        match &self.managed {
-            Some(clamd) => clamd.signature_set(),
-            None => version.signatures.clone(),
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        if self.managed.is_some() { Limits::default() } else { Limits::of_a_stranger() }
-    }
-
-    fn is_starting(&self) -> bool {
-        self.managed.as_ref().is_some_and(|clamd| clamd.state() == clamd::State::Starting)
-    }
-}
-
-impl WatchedScanner {
-    /// What `status` says of the scanner.
-    pub fn status(&self) -> ScannerStatus {
-        let status = |state: &str, engine, signatures, message| ScannerStatus {
-            state: state.to_owned(),
-            engine,
-            signatures,
-            message,
-            memory_bytes: self
-                .managed
-                .as_ref()
-                .and_then(|clamd| clamd.memory_bytes())
-                .map(|bytes| bytes & !MEMORY_STEP),
-        };
-        let managed = self.managed.as_ref();
-        let builtin = managed.and_then(|clamd| match clamd.signatures()? {
-            signatures @ clamd::Signatures::BuiltIn { .. } => Some(format!("signatures are {signatures}")),
-            _ => None,
-        });
-        match (self.stages, self.scanner.state(), managed.map(|clamd| clamd.state())) {
-            (Stages::KeepOnly | Stages::IndexOnly, ..) => status("off", None, None, None),
-            (_, ScannerState::Ready { engine, signatures }, _) => {
-                status("ready", Some(engine), Some(signatures), builtin)
-            }
-            (_, ScannerState::Starting, None) => status("starting", None, None, None),
-            (_, ScannerState::Starting | ScannerState::Away { .. }, Some(clamd::State::Starting)) => {
-                status("starting", None, None, Some(clamd::State::Starting.to_string()))
-            }
-            // It has not been asked yet.
-            (_, ScannerState::Starting, Some(clamd::State::Ready)) => status("starting", None, None, None),
-            (_, ScannerState::Starting, Some(state)) => status("away", None, None, Some(state.to_string())),
-            (_, ScannerState::Away { why }, state) => {
-                let why = match state {
-                    Some(state) if state != clamd::State::Ready => state.to_string(),
-                    _ => why,
-                };
-                status("away", None, None, Some(why))
-            }
-        }
-    }
 }
 
 impl Owner {
@@ -281,16 +206,21 @@ impl Owner {
     }
 
     fn manage_clamd(&mut self, config: &Config, options: &Options) -> Result<Address, Error> {
-        let runtime_dir = Environment::process().variable("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let managed = Managed::start(clamd::Settings {
+        let environment = Environment::process();
+        let runtime_dir = environment.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let proxies = PROXIES.iter().filter_map(|name| Some((*name, environment.variable(name)?.to_owned()))).collect();
+        let freshclam = clamd::Freshclam { proxies, ..clamd::Freshclam::default() };
+        let settings = clamd::Settings {
             data_dir: config.data_dir.clone(),
             database_dir: config.scan.database_dir.clone(),
-            allow_freshclam: options.allow_freshclam,
+            freshclam: options.allow_freshclam.then_some(freshclam),
             clamd_program: None,
             runtime_dir,
             stream_max_bytes: clamd::STREAM_MAX_BYTES,
-        })
-        .map_err(|error| Error::Scanner(error.to_string()))?;
+        };
+        let hint = self.holds.wake.scan.clone();
+        let managed =
+            Managed::start(settings, move || hint.notify_one()).map_err(|error| Error::Scanner(error.to_string()))?;
         let address = managed.address().clone();
         self.watched.managed = Some(Arc::new(managed));
         Ok(address)

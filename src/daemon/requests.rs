@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::fetch::{self, Context};
-use super::owner::{self, Options, Owner, Stages, WatchedScanner};
+use super::owner::{self, Options, Owner, Stages};
+use super::watched::WatchedScanner;
 use super::{account, import, purge, rescan, seal};
 use crate::archive::OwnerTold;
 use crate::catalog::{self, Asked, Catalog, Request};
@@ -245,7 +246,7 @@ impl Pulse {
     /// Says that the owner is alive, if that was not said a moment ago.
     fn beat(&mut self, now: Timestamp) -> Result<(), catalog::Error> {
         let troubles = self.troubles.iter().filter_map(|(what, trouble)| Some(format!("{what}: {}", trouble.why()?)));
-        let told = OwnerTold { scanner: self.watched.status(), troubles: troubles.collect() };
+        let told = OwnerTold { scanner: self.watched.status(now), troubles: troubles.collect() };
         let told = serde_json::to_string(&told).unwrap_or_default();
         // Also if the clock was set back.
         if (now.as_millis() - self.last.as_millis()).abs() < PULSE_MS && told == self.told {

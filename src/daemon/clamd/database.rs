@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use crate::mail::{Hasher, eicar};
@@ -46,21 +45,6 @@ pub(super) fn write_built_in(home: &Home) -> io::Result<()> {
     let pattern: String = eicar().iter().map(|octet| format!("{octet:02x}")).collect();
     home.make_folder(BUILT_IN, None)?;
     home.write("builtin/poplar-eicar.ndb", format!("Poplar.EICAR-Test-File:0:*:{pattern}\n").as_bytes())
-}
-
-/// freshclam, ready to download into the home. It stays poplar's user: what it takes from the network is signed, and
-/// clamd, which it is for, must not be able to change its own signatures.
-pub(super) fn freshclam(program: &Path, home: &Home) -> io::Result<Command> {
-    let folder = home.make_folder(DOWNLOADED, None)?;
-    home.write("freshclam.conf", b"DatabaseMirror database.clamav.net\nConnectTimeout 10\nMaxAttempts 1\n")?;
-    let mut command = Command::new(program);
-    command.arg("--foreground");
-    if home.user().is_some() {
-        command.arg("--user=root");
-    }
-    command.arg("--config-file").arg(home.path().join("freshclam.conf")).arg("--datadir").arg(folder);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Ok(command)
 }
 
 /// What tells whether anything in a folder has changed, without reading the files.

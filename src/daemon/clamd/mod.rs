@@ -2,11 +2,13 @@
 //! Knows nothing about what is scanned.
 
 mod database;
+mod download;
 mod home;
 mod launcher;
 mod output;
 mod supervisor;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::net::clamd::Address;
 
+use download::Download;
 use home::Home;
 use launcher::Launcher;
 use supervisor::{Notice, Supervisor};
@@ -30,13 +33,31 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Where the system keeps ClamAV's signatures; an absolute path, readable for the user `clamav` where poplar is root.
     pub database_dir: PathBuf,
-    /// Whether signatures may be downloaded where there are none.
-    pub allow_freshclam: bool,
+    /// Signatures are downloaded where the system has none; not without this.
+    pub freshclam: Option<Freshclam>,
     /// `None`: where distributions put it.
     pub clamd_program: Option<PathBuf>,
     /// `$XDG_RUNTIME_DIR`, where there is one. Needed only when `data_dir` is too long a path for a socket.
     pub runtime_dir: Option<PathBuf>,
     pub stream_max_bytes: u64,
+}
+
+/// How signatures are downloaded.
+#[derive(Clone, Debug)]
+pub struct Freshclam {
+    /// `None`: where distributions put it.
+    pub program: Option<PathBuf>,
+    /// How often it looks for newer ones.
+    pub every: Duration,
+    /// Names and values of environment variables that say how the outside is reached.
+    pub proxies: Vec<(&'static str, OsString)>,
+}
+
+impl Default for Freshclam {
+    /// As often as freshclam by itself.
+    fn default() -> Self {
+        Self { program: None, every: Duration::from_hours(2), proxies: Vec::new() }
+    }
 }
 
 /// What the managed clamd is doing.
@@ -55,7 +76,7 @@ pub enum State {
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Starting => f.write_str("clamd is starting and loads its signatures"),
+            Self::Starting => f.write_str("clamd is starting: its signatures are fetched or loaded"),
             Self::Ready => f.write_str("clamd is ready"),
             Self::Restarting { why } => write!(f, "clamd is being restarted: {why}"),
             Self::Absent { message } => f.write_str(message),
@@ -105,14 +126,17 @@ pub struct Managed {
 }
 
 impl Managed {
-    /// Prepares the folder and returns; the rest happens on a thread of its own (`state`, `wait_ready`).
-    pub fn start(settings: Settings) -> Result<Self, Error> {
+    /// Prepares the folder and returns; the rest happens on a thread of its own (`state`, `wait_ready`). Each time that
+    /// clamd is ready, `told` is called there.
+    pub fn start(settings: Settings, told: impl Fn() + Send + 'static) -> Result<Self, Error> {
         let launcher = Launcher::detect();
         let home = Home::prepare(&settings, launcher.user())?;
         let address = Address::Unix(home.socket());
         let shared = Arc::new(Shared::default());
         let (notices, inbox) = mpsc::channel();
         let supervisor = Supervisor {
+            download: Download::new(settings.freshclam.clone()),
+            told: Box::new(told),
             settings,
             launcher,
             home,
@@ -120,7 +144,6 @@ impl Managed {
             shared: Arc::clone(&shared),
             notices: notices.clone(),
             inbox,
-            freshclam_failed: None,
         };
         let thread = std::thread::Builder::new()
             .name("clamd".to_owned())

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal};
 use crate::net::clamd::{self, Address, Deadlines};
 
 use super::database::Stamps;
+use super::download::Download;
 use super::home::{CONFIG_FILE, Home};
 use super::launcher::{self, Launcher};
 use super::output::Output;
@@ -28,8 +29,6 @@ const LOOK: Duration = Duration::from_millis(25);
 
 /// The official database takes 20 s on two cores; more than this is no loading.
 const START_LIMIT: Duration = Duration::from_secs(600);
-
-const FRESHCLAM_LIMIT: Duration = Duration::from_secs(60);
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -89,8 +88,9 @@ pub(super) struct Supervisor {
     pub(super) shared: Arc<Shared>,
     pub(super) notices: Sender<Notice>,
     pub(super) inbox: Receiver<Notice>,
-    /// A download is tried once.
-    pub(super) freshclam_failed: Option<String>,
+    pub(super) download: Download,
+    /// Called whenever clamd is ready.
+    pub(super) told: Box<dyn Fn() + Send>,
 }
 
 /// What a clamd was started with.
@@ -195,7 +195,7 @@ impl Supervisor {
     }
 
     /// Returns when clamd has ended, is of no use, or shall end.
-    fn look_after(&self, pid: u32, output: Output, mut loaded: Loaded) -> Result<Infallible, End> {
+    fn look_after(&mut self, pid: u32, output: Output, mut loaded: Loaded) -> Result<Infallible, End> {
         self.home.write_pid(pid)?;
         self.follow(pid, output)?;
         let version = self.await_ready(pid)?;
@@ -205,8 +205,10 @@ impl Supervisor {
             return Err(End::Outdated);
         }
         self.shared.change(|status| (status.state, status.pid) = (State::Ready, Some(pid)));
+        (self.told)();
         loop {
-            while self.listen(LOOK_AT_SIGNATURES, Some(pid))? == Heard::Signatures {
+            let wait = self.renew_signatures()?;
+            while self.listen(wait, Some(pid))? == Heard::Signatures {
                 // Until the last of several files is there.
                 while self.listen(QUIET, Some(pid))? == Heard::Signatures {}
                 self.look_at_signatures(&mut loaded)?;
@@ -215,7 +217,21 @@ impl Supervisor {
         }
     }
 
+    /// Where the system keeps none. Those that have come are noticed like any others. When to look again.
+    fn renew_signatures(&mut self) -> io::Result<Duration> {
+        self.download.look(&self.home)?;
+        if matches!(database::present(&self.settings, &self.home), Some(Signatures::System(_))) {
+            return Ok(LOOK_AT_SIGNATURES);
+        }
+        self.download.begin(&self.home);
+        Ok(self.download.wait().min(LOOK_AT_SIGNATURES))
+    }
+
     fn look_at_signatures(&self, loaded: &mut Loaded) -> Result<(), End> {
+        // They come in several files.
+        if self.download.is_running() {
+            return Ok(());
+        }
         let chosen = database::present(&self.settings, &self.home).map(|signatures| database::folder(&signatures));
         let moved = chosen.is_some_and(|folder| self.home.path().join(folder) != loaded.folder);
         // What cannot be read now is looked at again; the one that runs has what it needs.
@@ -300,50 +316,20 @@ impl Supervisor {
         if let Some(signatures) = database::present(&self.settings, &self.home) {
             return Ok(signatures);
         }
-        let why = match &self.freshclam_failed {
-            Some(why) => why.clone(),
-            None => self.download()?,
-        };
+        self.download.begin(&self.home);
+        while self.download.is_running() {
+            self.listen(LOOK, None)?;
+            self.download.look(&self.home)?;
+        }
         if let Some(signatures) = database::present(&self.settings, &self.home) {
             return Ok(signatures);
         }
         database::write_built_in(&self.home)?;
-        self.freshclam_failed = Some(why.clone());
+        let none = format!("there are no signatures in {}", self.settings.database_dir.display());
+        let why = self.download.failed().map_or(none.clone(), |failed| format!("{none}, and {failed}"));
         let signatures = Signatures::BuiltIn { why };
         tracing::warn!("clamd's signatures are {signatures}");
         Ok(signatures)
-    }
-
-    /// Tries freshclam. Returns why there would be no signatures after it.
-    fn download(&self) -> Result<String, End> {
-        let none = format!("there are no signatures in {}", self.settings.database_dir.display());
-        if !self.settings.allow_freshclam {
-            return Ok(none);
-        }
-        let Some(program) = launcher::find("freshclam") else {
-            return Ok(format!("{none}, and freshclam is not installed (`apt-get install clamav-freshclam`)"));
-        };
-        Ok(match self.run_freshclam(&program)? {
-            Some(status) => format!("{none}, and freshclam could not download them ({status})"),
-            None => format!("{none}, and freshclam took longer than {} s", FRESHCLAM_LIMIT.as_secs()),
-        })
-    }
-
-    fn run_freshclam(&self, program: &Path) -> Result<Option<ExitStatus>, End> {
-        let mut child = database::freshclam(program, &self.home)?.spawn()?;
-        let begun = Instant::now();
-        let ended = loop {
-            match child.try_wait()? {
-                Some(status) => return Ok(Some(status)),
-                None if begun.elapsed() > FRESHCLAM_LIMIT => break Ok(None),
-                None => {}
-            }
-            if let Err(end) = self.listen(LOOK, None) {
-                break Err(end);
-            }
-        };
-        finish(&mut child)?;
-        ended
     }
 }
 

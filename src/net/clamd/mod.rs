@@ -25,7 +25,7 @@ pub use self::error::Error;
 pub use self::greet::probe;
 pub use self::pool::Pool;
 pub use self::source::{Pieces, Source, Stream};
-pub use crate::proto::clamd::{Answer, Version};
+pub use crate::proto::clamd::{Answer, Version, built};
 
 /// How long clamd may take over what it does.
 #[derive(Clone, Copy, Debug)]

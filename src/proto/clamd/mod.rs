@@ -5,7 +5,7 @@ mod reply;
 
 use std::collections::BTreeMap;
 
-pub use reply::{Answer, Reply, Said, Version};
+pub use reply::{Answer, Reply, Said, Version, built};
 
 /// Opens a session; sent once, before everything else.
 pub const OPEN: &[u8] = b"zIDSESSION\0";

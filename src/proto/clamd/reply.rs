@@ -1,6 +1,10 @@
 //! The grammar of what clamd says. Exactly one text means that nothing was found.
 
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+
 use super::Error;
+use crate::mail::Timestamp;
 
 /// Longer signature names and messages are cut.
 const SHOWN_BYTES: usize = 256;
@@ -39,6 +43,14 @@ pub struct Version {
     /// Number and build time of the daily database, `27800 Fri Nov 20 08:26:31 2026`; `None` where clamd runs without
     /// the official one.
     pub signatures: Option<String>,
+}
+
+/// When signatures were built that clamd names so (see [`Version::signatures`]): to the day, since clamd gives the time of
+/// where it runs.
+pub fn built(signatures: &str) -> Option<Timestamp> {
+    let (_number, date) = signatures.split_once(' ')?;
+    let date = strtime::parse("%a %b %e %H:%M:%S %Y", date).and_then(|date| date.to_datetime()).ok()?;
+    Some(Timestamp::from_millis(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond()))
 }
 
 /// Takes `N: ` off a reply. What clamd says without a number ends the session.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use poplar::daemon::clamd::{Error, Managed, Settings, Signatures, State};
+use poplar::daemon::clamd::{Error, Freshclam, Managed, Settings, Signatures, State};
 use poplar::mail::eicar;
 use poplar::net::clamd::{Address, Answer};
 use rustix::process::{Pid, Signal};
@@ -156,16 +156,70 @@ fn a_scanner_that_does_not_find_the_test_file_never_gets_ready() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(folder.path().join("blind.ndb"), "Mine.Word:0:*:706f706c6172\n").unwrap();
     let database_dir = folder.path().to_owned();
-    let clamd = Managed::start(Settings { database_dir, ..settings(&folder.path().join("data")) }).unwrap();
+    let clamd = Managed::start(Settings { database_dir, ..settings(&folder.path().join("data")) }, || {}).unwrap();
     let why = why_restarting(&clamd);
     assert!(why.contains("does not find the EICAR test file"), "{why}");
+}
+
+/// What it downloads is not clamd's official database, which nothing here could sign; all else is as it is with that.
+fn scripted_freshclam(folder: &Path, script: &str) -> Option<Freshclam> {
+    let program = folder.join("freshclam");
+    let find = r#"while [ "$1" != --datadir ]; do shift; done; cd "$2""#;
+    fs::write(&program, format!("#!/bin/sh\n{find}\n{script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    Some(Freshclam { program: Some(program), every: Duration::from_millis(200), ..Freshclam::default() })
+}
+
+fn signature(name: &str, octets: &[u8]) -> String {
+    let pattern: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{name}:0:*:{pattern}")
+}
+
+#[tokio::test]
+async fn signatures_that_were_downloaded_are_renewed() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "if [ -e first.ndb ]; then echo '{}' >second.new; sleep 1; mv second.new second.ndb; else echo '{}' >first.ndb; fi",
+        signature("Second.Word", b"poplar"),
+        signature("First.Eicar", &eicar()),
+    );
+    let freshclam = scripted_freshclam(folder.path(), &script);
+    let (ready, told) = std::sync::mpsc::channel();
+    let settings = Settings { freshclam, ..settings(&folder.path().join("data")) };
+    let clamd = Managed::start(settings, move || ready.send(()).unwrap()).unwrap();
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let downloaded = folder.path().join("data/clamd/db").canonicalize().unwrap();
+    assert_eq!(clamd.signatures(), Some(Signatures::Downloaded(downloaded)));
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let answer = answer(&pool(clamd.address()), b"a poplar is a tree".to_vec()).await.unwrap();
+    assert_eq!(answer, Answer::Found("Second.Word.UNOFFICIAL".to_owned()));
+}
+
+#[test]
+fn what_freshclam_could_not_download_it_is_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "if [ -e failed ]; then echo '{}' >first.ndb; else touch failed; echo no network >&2; exit 11; fi",
+        signature("First.Eicar", &eicar()),
+    );
+    let freshclam = scripted_freshclam(folder.path(), &script);
+    let (ready, told) = std::sync::mpsc::channel();
+    let settings = Settings { freshclam, ..settings(&folder.path().join("data")) };
+    let clamd = Managed::start(settings, move || ready.send(()).unwrap()).unwrap();
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let Some(Signatures::BuiltIn { why }) = clamd.signatures() else { panic!("{:?}", clamd.signatures()) };
+    assert!(why.contains("freshclam could not download them (exit status: 11); see "), "{why}");
+    let log = folder.path().join("data/clamd/freshclam.log");
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(matches!(clamd.signatures(), Some(Signatures::Downloaded(_))));
+    assert!(log.exists());
 }
 
 #[test]
 fn without_clamd_it_says_what_to_install() {
     let folder = tempfile::tempdir().unwrap();
     let clamd_program = Some(folder.path().join("no-clamd"));
-    let clamd = Managed::start(Settings { clamd_program, ..settings(folder.path()) }).unwrap();
+    let clamd = Managed::start(Settings { clamd_program, ..settings(folder.path()) }, || {}).unwrap();
     until(|| matches!(clamd.state(), State::Absent { .. }).then_some(()));
     let error = clamd.wait_ready(Duration::from_secs(60)).unwrap_err();
     assert!(matches!(error, Error::NotReady { .. }));

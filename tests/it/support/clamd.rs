@@ -12,7 +12,7 @@ pub(crate) fn settings(data_dir: &Path) -> Settings {
     Settings {
         data_dir: data_dir.to_owned(),
         database_dir: data_dir.join("no-system-signatures"),
-        allow_freshclam: false,
+        freshclam: None,
         clamd_program: None,
         runtime_dir: None,
         stream_max_bytes: STREAM_MAX_BYTES,
@@ -25,7 +25,7 @@ pub(crate) fn start(data_dir: &Path) -> Managed {
 }
 
 pub(crate) fn start_with(settings: Settings) -> Managed {
-    let clamd = Managed::start(settings).unwrap();
+    let clamd = Managed::start(settings, || {}).unwrap();
     wait(&clamd);
     clamd
 }
