@@ -9,7 +9,7 @@ use super::containers::Budget;
 use super::containers::zip::Strays;
 use super::doubt::Doubt;
 use super::entities::{Entities, Entity, entities};
-use super::fields::Coding;
+use super::fields::{Coding, Declared};
 use super::transfer::{base64, quoted, uuencode};
 use super::{Limits, View, Views, carve, containers};
 use crate::mail::message::{Encoding, Message, Part, Problem};
@@ -137,15 +137,12 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     fn entity(&mut self, owner: &str, entity: &Entity, is_part: bool, source: Source<'x, '_>, level: u8) {
-        let declared = &entity.declared;
-        if is_part && declared.coding.is_sure || entity.body.start == 0 || entity.body.is_empty() {
+        if !is_readable(entity, is_part) {
             return;
         }
+        let declared = &entity.declared;
         let body = &source.octets()[entity.body.clone()];
         let is_container = declared.is_multipart || declared.is_message;
-        if is_container && declared.coding.is_sure && !declared.coding.base64 && !declared.coding.quoted {
-            return;
-        }
         let Some(left) = self.left_work.checked_sub(body.len()) else { return self.exhausted() };
         self.left_work = left;
         if !(is_container || declared.coding.base64 && base64::is_plain(body)) {
@@ -164,7 +161,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             let mut doubts = containers::inspect(&octets, self.limits, &mut self.unpacking);
             if self.levels[at] < MOST_LEVELS {
                 self.look(at, &octets, matches!(octets, Cow::Owned(_)));
-            } else if self.has_files(&octets) {
+            } else if self.has_more(&octets) {
                 doubts.push(Doubt::TooDeep { levels: MOST_LEVELS });
             }
             let view = &mut self.views[at];
@@ -216,11 +213,14 @@ impl<'x, 'l> Readings<'x, 'l> {
         }
     }
 
-    fn has_files(&mut self, octets: &[u8]) -> bool {
+    /// Whether anything would be read out of the octets: files, or parts.
+    fn has_more(&mut self, octets: &[u8]) -> bool {
         let files = carve::files(octets, false);
         let mut strays = Strays::of(octets);
         let has_strays = strays.next(&mut self.unpacking).is_some();
-        !files.found.is_empty() || has_strays || files.is_cut || strays.is_cut()
+        let Entities { found, is_cut } = entities(octets);
+        let has_parts = found.iter().any(|entity| entity.has_content_headers && is_readable(entity, false));
+        !files.found.is_empty() || has_strays || files.is_cut || strays.is_cut() || has_parts || is_cut
     }
 
     fn add(&mut self, owner: &str, kind: &'static str, octets: Cow<'x, [u8]>, level: u8) {
@@ -305,6 +305,13 @@ impl<'x, 's> Source<'x, 's> {
             Self::Made(octets) => Cow::Owned(octets[range].to_vec()),
         }
     }
+}
+
+/// Whether its body can be read in another way than as part of what it stands in.
+fn is_readable(entity: &Entity, is_part: bool) -> bool {
+    let Declared { coding, is_multipart, is_message, .. } = &entity.declared;
+    let is_plain_container = (*is_multipart || *is_message) && coding.is_sure && !coding.base64 && !coding.quoted;
+    !(is_part && coding.is_sure || entity.body.start == 0 || entity.body.is_empty() || is_plain_container)
 }
 
 /// Where a part's body stands in the raw octets, if it does.
@@ -420,6 +427,25 @@ mod tests {
         let exhausted = |doubts: &[Doubt]| doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. }));
         assert!(exhausted(&views.doubts));
         assert!(views.views.iter().all(|view| exhausted(&view.doubts)));
+    }
+
+    #[test]
+    fn what_is_wrapped_more_often_than_it_is_unwrapped_is_open_to_doubt() {
+        let wrapped = |times: usize| {
+            let mut mail = "Content-Type: text/plain\r\n\r\nHello =\r\n".to_owned();
+            for _ in 0..times {
+                let part = "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: quoted-printable";
+                let quoted = mail.replace('=', "=3D").replace("--", "=2D=2D");
+                mail = format!(
+                    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{part}\r\n\r\n{quoted}\r\n--b--\r\n"
+                );
+            }
+            let read = message::read(mail.as_bytes());
+            let views = Readings::of(mail.as_bytes(), &read, &Limits::default()).views;
+            views.into_iter().flat_map(|view| view.doubts).any(|doubt| matches!(doubt, Doubt::TooDeep { .. }))
+        };
+        assert!(!wrapped(2));
+        assert!(wrapped(9));
     }
 
     /// Three octets, uuencoded.
