@@ -19,6 +19,17 @@ pub(super) struct Entity {
     pub(super) declared: Declared,
 }
 
+impl Entity {
+    /// Whether its body can be read in another way than as a piece of what it stands in. `is_part`: it is read as a part
+    /// already, as its headers say.
+    pub(super) const fn is_readable(&self, is_part: bool) -> bool {
+        let coding = self.declared.coding;
+        let is_plain_container = self.declared.is_container() && coding.is_sure && !coding.base64 && !coding.quoted;
+        let is_read = is_part && coding.is_sure;
+        !(is_read || self.body.start == 0 || self.body.start >= self.body.end || is_plain_container)
+    }
+}
+
 /// No more bodies are tried behind one block of headers.
 const MOST_BODIES: u8 = 4;
 /// More fields than this are not looked at in one block; those that tell how to read it are, up to as many again.

@@ -59,6 +59,11 @@ pub(super) struct Declared {
 }
 
 impl Declared {
+    /// Whether other parts lie in it.
+    pub(super) const fn is_container(&self) -> bool {
+        self.is_multipart || self.is_message
+    }
+
     pub(super) fn of(fields: &[Field<'_>]) -> Self {
         let mut declared = Self::default();
         let types: Vec<String> = fields.iter().filter(|field| field.is("content-type")).map(Field::lower).collect();

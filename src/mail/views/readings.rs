@@ -9,7 +9,7 @@ use super::containers::Budget;
 use super::containers::zip::Strays;
 use super::doubt::Doubt;
 use super::entities::{Entities, Entity, entities};
-use super::fields::{Coding, Declared};
+use super::fields::Coding;
 use super::transfer::{base64, quoted, uuencode};
 use super::{Limits, View, Views, carve, containers};
 use crate::mail::message::{Encoding, Message, Part, Problem};
@@ -137,12 +137,12 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     fn entity(&mut self, owner: &str, entity: &Entity, is_part: bool, source: Source<'x, '_>, level: u8) {
-        if !is_readable(entity, is_part) {
+        if !entity.is_readable(is_part) {
             return;
         }
         let declared = &entity.declared;
         let body = &source.octets()[entity.body.clone()];
-        let is_container = declared.is_multipart || declared.is_message;
+        let is_container = declared.is_container();
         let Some(left) = self.left_work.checked_sub(body.len()) else { return self.exhausted() };
         self.left_work = left;
         if !(is_container || declared.coding.base64 && base64::is_plain(body)) {
@@ -219,7 +219,7 @@ impl<'x, 'l> Readings<'x, 'l> {
         let mut strays = Strays::of(octets);
         let has_strays = strays.next(&mut self.unpacking).is_some();
         let Entities { found, is_cut } = entities(octets);
-        let has_parts = found.iter().any(|entity| entity.has_content_headers && is_readable(entity, false));
+        let has_parts = found.iter().any(|entity| entity.has_content_headers && entity.is_readable(false));
         !files.found.is_empty() || has_strays || files.is_cut || strays.is_cut() || has_parts || is_cut
     }
 
@@ -307,13 +307,6 @@ impl<'x, 's> Source<'x, 's> {
     }
 }
 
-/// Whether its body can be read in another way than as part of what it stands in.
-fn is_readable(entity: &Entity, is_part: bool) -> bool {
-    let Declared { coding, is_multipart, is_message, .. } = &entity.declared;
-    let is_plain_container = (*is_multipart || *is_message) && coding.is_sure && !coding.base64 && !coding.quoted;
-    !(is_part && coding.is_sure || entity.body.start == 0 || entity.body.is_empty() || is_plain_container)
-}
-
 /// Where a part's body stands in the raw octets, if it does.
 fn place(raw: &[u8], part: &Part<'_>) -> Option<Range<usize>> {
     let Cow::Borrowed(body) = part.raw() else { return None };
@@ -385,72 +378,4 @@ fn decodings(body: &[u8], coding: Coding) -> Vec<(&'static str, Vec<u8>)> {
 fn owner_of(name: &str) -> String {
     let words = if name.starts_with("part ") { 2 } else { 1 };
     name.split(' ').take(words).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mail::message;
-
-    const FILE: &str = "A file of which something is found in the second part, and in the first.";
-
-    fn views_of(octets: &[u8]) -> Vec<(String, Vec<u8>)> {
-        let read = message::read(octets);
-        let views = Readings::of(octets, &read, &Limits::default()).views;
-        views.into_iter().map(|view| (view.name, view.octets.into_owned())).collect()
-    }
-
-    #[test]
-    fn what_a_part_holds_is_shown_as_its_own_also_where_another_part_is_the_same() {
-        let mut mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned();
-        let uuencoded = "begin 644 a\r\n*2&5L;&\\@=&AE<F4`\r\n`\r\nend\r\n";
-        for text in ["Hello there\0"[..10].to_owned(), uuencoded.to_owned(), format!("{FILE}\r\n{uuencoded}")] {
-            mail.push_str(&format!("--b\r\nContent-Type: text/plain\r\n\r\n{text}\r\n"));
-        }
-        mail.push_str("--b--\r\n");
-        let views = views_of(mail.as_bytes());
-        for part in [2, 3] {
-            let own = views.iter().find(|(name, _)| *name == format!("part {part} uuencode 1"));
-            assert_eq!(own.map(|(_, octets)| octets.as_slice()), Some(b"Hello ther".as_slice()), "{views:?}");
-        }
-    }
-
-    #[test]
-    fn where_the_readings_are_too_many_no_part_is_beyond_doubt() {
-        let file = |n: u32| format!("begin 644 a\r\n#{}\r\n`\r\nend\r\n", three(n));
-        let files: String = (0..500).map(file).collect();
-        let mail = format!(
-            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{files}\r\n--b\r\n\r\nHello\r\n--b--\r\n"
-        );
-        let read = message::read(mail.as_bytes());
-        let views = Readings::of(mail.as_bytes(), &read, &Limits::default());
-        let exhausted = |doubts: &[Doubt]| doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. }));
-        assert!(exhausted(&views.doubts));
-        assert!(views.views.iter().all(|view| exhausted(&view.doubts)));
-    }
-
-    #[test]
-    fn what_is_wrapped_more_often_than_it_is_unwrapped_is_open_to_doubt() {
-        let wrapped = |times: usize| {
-            let mut mail = "Content-Type: text/plain\r\n\r\nHello =\r\n".to_owned();
-            for _ in 0..times {
-                let part = "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: quoted-printable";
-                let quoted = mail.replace('=', "=3D").replace("--", "=2D=2D");
-                mail = format!(
-                    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{part}\r\n\r\n{quoted}\r\n--b--\r\n"
-                );
-            }
-            let read = message::read(mail.as_bytes());
-            let views = Readings::of(mail.as_bytes(), &read, &Limits::default()).views;
-            views.into_iter().flat_map(|view| view.doubts).any(|doubt| matches!(doubt, Doubt::TooDeep { .. }))
-        };
-        assert!(!wrapped(2));
-        assert!(wrapped(9));
-    }
-
-    /// Three octets, uuencoded.
-    fn three(n: u32) -> String {
-        let digit = |shift: u32| char::from(b' ' + u8::try_from(n >> shift & 63).unwrap());
-        [18, 12, 6, 0].map(digit).iter().collect::<String>().replace(' ', "`")
-    }
 }

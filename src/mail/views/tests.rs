@@ -1,4 +1,5 @@
-//! Mail that is made to exhaust whoever looks into it: where the looking stops, the message is not clean.
+//! Mail that is made to exhaust whoever looks into it: where the looking stops, the message is not clean. And which part
+//! answers for what.
 
 use super::containers::zip::inspect;
 use super::*;
@@ -155,4 +156,61 @@ fn fields_about_content_are_looked_at_however_many_there_are() {
     let seen = views(&plain, &read(&plain));
     assert!(seen.doubts.is_empty() && seen.views.iter().any(|view| *view.octets == *b"hello"), "{:?}", seen.views);
     assert!(!is_clean(&many("Content-Type: text/plain\r\n")));
+}
+
+const FILE: &str = "A file of which something is found in the second part, and in the first.";
+
+fn views_of(octets: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let views = views(octets, &read(octets)).views;
+    views.into_iter().map(|view| (view.name, view.octets.into_owned())).collect()
+}
+
+#[test]
+fn what_a_part_holds_is_shown_as_its_own_also_where_another_part_is_the_same() {
+    let mut mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned();
+    let uuencoded = "begin 644 a\r\n*2&5L;&\\@=&AE<F4`\r\n`\r\nend\r\n";
+    for text in ["Hello there\0"[..10].to_owned(), uuencoded.to_owned(), format!("{FILE}\r\n{uuencoded}")] {
+        mail.push_str(&format!("--b\r\nContent-Type: text/plain\r\n\r\n{text}\r\n"));
+    }
+    mail.push_str("--b--\r\n");
+    let views = views_of(mail.as_bytes());
+    for part in [2, 3] {
+        let own = views.iter().find(|(name, _)| *name == format!("part {part} uuencode 1"));
+        assert_eq!(own.map(|(_, octets)| octets.as_slice()), Some(b"Hello ther".as_slice()), "{views:?}");
+    }
+}
+
+#[test]
+fn where_the_readings_are_too_many_no_part_is_beyond_doubt() {
+    let file = |n: u32| format!("begin 644 a\r\n#{}\r\n`\r\nend\r\n", three(n));
+    let files: String = (0..500).map(file).collect();
+    let mail =
+        format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{files}\r\n--b\r\n\r\nHello\r\n--b--\r\n");
+    let seen = views(mail.as_bytes(), &read(mail.as_bytes()));
+    let exhausted = |doubts: &[Doubt]| doubts.iter().any(|doubt| matches!(doubt, Doubt::TooManyReadings { .. }));
+    assert!(exhausted(&seen.doubts));
+    assert!(seen.views.iter().all(|view| exhausted(&view.doubts)));
+}
+
+#[test]
+fn what_is_wrapped_more_often_than_it_is_unwrapped_is_open_to_doubt() {
+    let wrapped = |times: usize| {
+        let mut mail = "Content-Type: text/plain\r\n\r\nHello =\r\n".to_owned();
+        for _ in 0..times {
+            let part = "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: quoted-printable";
+            let quoted = mail.replace('=', "=3D").replace("--", "=2D=2D");
+            mail =
+                format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{part}\r\n\r\n{quoted}\r\n--b--\r\n");
+        }
+        let views = views(mail.as_bytes(), &read(mail.as_bytes())).views;
+        views.into_iter().flat_map(|view| view.doubts).any(|doubt| matches!(doubt, Doubt::TooDeep { .. }))
+    };
+    assert!(!wrapped(2));
+    assert!(wrapped(9));
+}
+
+/// Three octets, uuencoded.
+fn three(n: u32) -> String {
+    let digit = |shift: u32| char::from(b' ' + u8::try_from(n >> shift & 63).unwrap());
+    [18, 12, 6, 0].map(digit).iter().collect::<String>().replace(' ', "`")
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use poplar::daemon::clamd::{Error, Freshclam, Managed, Settings, Signatures, State};
@@ -13,7 +14,7 @@ use poplar::net::clamd::{Address, Answer};
 use rustix::process::{Pid, Signal};
 
 use super::{answer, finds, pool};
-use crate::support::clamd::{settings, start, start_with, wait};
+use crate::support::clamd::{PATIENCE, settings, start, start_with, wait};
 
 #[tokio::test]
 async fn a_killed_clamd_is_started_again() {
@@ -141,9 +142,8 @@ async fn the_systems_signatures_are_preferred() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let database_dir = folder.path().join("signatures here");
     fs::create_dir(&database_dir).unwrap();
-    let pattern: String = eicar().iter().map(|octet| format!("{octet:02x}")).collect();
-    fs::write(database_dir.join("mine.ndb"), format!("Mine.Eicar:0:*:{pattern}\nMine.Word:0:*:{}\n", "706f706c6172"))
-        .unwrap();
+    let signatures = [signature("Mine.Eicar", &eicar()), signature("Mine.Word", b"poplar")].join("\n");
+    fs::write(database_dir.join("mine.ndb"), signatures + "\n").unwrap();
     let clamd = start_with(Settings { database_dir: database_dir.clone(), ..settings(&folder.path().join("data")) });
     assert_eq!(clamd.signatures(), Some(Signatures::System(database_dir)));
     let answer = answer(&pool(clamd.address()), b"a poplar is a tree".to_vec()).await.unwrap();
@@ -162,12 +162,16 @@ fn a_scanner_that_does_not_find_the_test_file_never_gets_ready() {
 }
 
 /// What it downloads is not clamd's official database, which nothing here could sign; all else is as it is with that.
-fn scripted_freshclam(folder: &Path, script: &str) -> Option<Freshclam> {
+/// The other end hears whenever clamd is ready.
+fn start_with_freshclam(folder: &Path, script: &str) -> (Managed, Receiver<()>) {
     let program = folder.join("freshclam");
     let find = r#"while [ "$1" != --datadir ]; do shift; done; cd "$2""#;
     fs::write(&program, format!("#!/bin/sh\n{find}\n{script}\n")).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    Some(Freshclam { program: Some(program), every: Duration::from_millis(200), ..Freshclam::default() })
+    let freshclam = Freshclam { program: Some(program), every: Duration::from_millis(200), ..Freshclam::default() };
+    let (ready, told) = mpsc::channel();
+    let settings = Settings { freshclam: Some(freshclam), ..settings(&folder.join("data")) };
+    (Managed::start(settings, move || ready.send(()).unwrap()).unwrap(), told)
 }
 
 fn signature(name: &str, octets: &[u8]) -> String {
@@ -183,14 +187,11 @@ async fn signatures_that_were_downloaded_are_renewed() {
         signature("Second.Word", b"poplar"),
         signature("First.Eicar", &eicar()),
     );
-    let freshclam = scripted_freshclam(folder.path(), &script);
-    let (ready, told) = std::sync::mpsc::channel();
-    let settings = Settings { freshclam, ..settings(&folder.path().join("data")) };
-    let clamd = Managed::start(settings, move || ready.send(()).unwrap()).unwrap();
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let (clamd, told) = start_with_freshclam(folder.path(), &script);
+    told.recv_timeout(PATIENCE).unwrap();
     let downloaded = folder.path().join("data/clamd/db").canonicalize().unwrap();
     assert_eq!(clamd.signatures(), Some(Signatures::Downloaded(downloaded)));
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
     let answer = answer(&pool(clamd.address()), b"a poplar is a tree".to_vec()).await.unwrap();
     assert_eq!(answer, Answer::Found("Second.Word.UNOFFICIAL".to_owned()));
 }
@@ -202,15 +203,12 @@ fn what_freshclam_could_not_download_it_is_asked_for_again() {
         "if [ -e failed ]; then echo '{}' >first.ndb; else touch failed; echo no network >&2; exit 11; fi",
         signature("First.Eicar", &eicar()),
     );
-    let freshclam = scripted_freshclam(folder.path(), &script);
-    let (ready, told) = std::sync::mpsc::channel();
-    let settings = Settings { freshclam, ..settings(&folder.path().join("data")) };
-    let clamd = Managed::start(settings, move || ready.send(()).unwrap()).unwrap();
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    let (clamd, told) = start_with_freshclam(folder.path(), &script);
+    told.recv_timeout(PATIENCE).unwrap();
     let Some(Signatures::BuiltIn { why }) = clamd.signatures() else { panic!("{:?}", clamd.signatures()) };
     assert!(why.contains("freshclam could not download them (exit status: 11); see "), "{why}");
     let log = folder.path().join("data/clamd/freshclam.log");
-    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    told.recv_timeout(PATIENCE).unwrap();
     assert!(matches!(clamd.signatures(), Some(Signatures::Downloaded(_))));
     assert!(log.exists());
 }

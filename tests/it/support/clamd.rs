@@ -6,7 +6,7 @@ use std::time::Duration;
 use poplar::daemon::clamd::{Managed, STREAM_MAX_BYTES, Settings};
 
 /// Long enough for a busy machine; with one signature it takes a fraction of a second.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) fn settings(data_dir: &Path) -> Settings {
     Settings {
