@@ -39,7 +39,8 @@ pub struct View<'x> {
 }
 
 /// Reads a message in all ways that mail programs are known to. Of further readings none equals the raw octets or
-/// another view of the same part; together they are at most four times as long as the message and 1 MiB. Time is linear in that.
+/// another view of the same part; together they are at most four times as long as the message and 1 MiB, and as what
+/// archives in it unpack to, up to 32 MiB. Time is linear in that, and in up to 256 MiB that archives unpack to.
 pub fn views<'x>(octets: &'x [u8], message: &Message<'x>) -> Views<'x> {
     views_within(octets, message, &Limits::default())
 }

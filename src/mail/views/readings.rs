@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::containers::Budget;
 use super::containers::zip::Strays;
+use super::containers::{Budget, Member};
 use super::doubt::Doubt;
 use super::entities::{Entities, Entity, entities};
 use super::fields::Coding;
@@ -18,6 +18,8 @@ use crate::mail::message::{Encoding, Message, Part, Problem};
 const MOST_READINGS: usize = 400;
 /// Readings in readings in readings.
 const MOST_LEVELS: u8 = 6;
+/// What archives unpack to gives room for readings of it, but no more than this.
+const MOST_GROWTH_BYTES: usize = 32 << 20;
 
 pub(super) struct Readings<'x, 'l> {
     raw: &'x [u8],
@@ -32,8 +34,8 @@ pub(super) struct Readings<'x, 'l> {
     left_bytes: usize,
     /// Octets that may still be looked at in bodies of what may be parts: they can lie in each other.
     left_work: usize,
-    /// What may still be unpacked of archives in any of the views.
-    unpacking: Budget,
+    /// Members of archives up to this many octets add to both.
+    left_growth: usize,
 }
 
 impl<'x, 'l> Readings<'x, 'l> {
@@ -49,14 +51,16 @@ impl<'x, 'l> Readings<'x, 'l> {
             parts: message.parts.len(),
             left_bytes: raw.len().saturating_mul(4).saturating_add(1 << 20),
             left_work: raw.len().saturating_mul(16).saturating_add(1 << 20),
-            unpacking: Budget::of(raw.len(), limits),
+            left_growth: MOST_GROWTH_BYTES,
         };
+        // What may still be unpacked of archives in any of the views.
+        let mut budget = Budget::of(raw.len(), limits);
         let problems = message.problems.iter().filter(|problem| **problem != Problem::NoHeaders);
         readings.doubts.extend(problems.map(|problem| Doubt::Structure(*problem)));
         readings.doubts.extend(limits.doubt(raw));
         readings.parts(message);
-        readings.undecoded(message);
-        readings.inside();
+        readings.undecoded(message, &mut budget);
+        readings.inside(&mut budget);
         readings.share_exhaustion();
         Views { views: readings.views, doubts: readings.doubts }
     }
@@ -84,7 +88,7 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     /// What stands in the raw octets: parts that others see, and what lies between the parts.
-    fn undecoded(&mut self, message: &Message<'x>) {
+    fn undecoded(&mut self, message: &Message<'x>, budget: &mut Budget) {
         let raw = self.raw;
         let (numbers, ranges): (Vec<u32>, Vec<Range<usize>>) =
             message.parts.iter().filter_map(|part| Some((part.number, place(raw, part)?))).unzip();
@@ -107,7 +111,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             self.entity(&owner, entity, part.is_ok(), Source::Raw(raw), 0);
         }
         for gap in gaps(raw, &ranges) {
-            self.files("body", &raw[gap], 1);
+            self.files("body", &raw[gap], 1, budget);
         }
         if is_cut {
             self.too_many();
@@ -154,16 +158,13 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     /// Looks into all views, those that come out of it among them.
-    fn inside(&mut self) {
+    fn inside(&mut self, budget: &mut Budget) {
         let mut at = 0;
         while at < self.views.len() {
             let octets = std::mem::take(&mut self.views[at].octets);
-            let mut doubts = containers::inspect(&octets, self.limits, &mut self.unpacking);
-            if self.levels[at] < MOST_LEVELS {
-                self.look(at, &octets, matches!(octets, Cow::Owned(_)));
-            } else if self.has_more(&octets) {
-                doubts.push(Doubt::TooDeep { levels: MOST_LEVELS });
-            }
+            let limits = self.limits;
+            let doubts = containers::inspect(&octets, limits, budget, |budget, member| self.member(at, member, budget));
+            self.look(at, &octets, matches!(octets, Cow::Owned(_)), budget);
             let view = &mut self.views[at];
             view.octets = octets;
             view.doubts.extend(doubts);
@@ -171,10 +172,46 @@ impl<'x, 'l> Readings<'x, 'l> {
         }
     }
 
-    fn look(&mut self, at: usize, octets: &[u8], is_made: bool) {
-        let (name, level) = (&self.views[at].name, self.levels[at]);
-        let owner = if at < self.parts { name.clone() } else { owner_of(name) };
-        self.files(&owner, octets, level + 1);
+    /// A member of an archive in a view. What the scanner comes upon by itself is only looked into, the rest it is shown.
+    fn member(&mut self, at: usize, member: &Member<'_>, budget: &mut Budget) -> bool {
+        if !member.is_hidden {
+            let more = member.octets.len().min(self.left_growth);
+            self.left_growth -= more;
+            self.left_bytes = self.left_bytes.saturating_add(more);
+            self.left_work = self.left_work.saturating_add(4 * more);
+            self.look(at, &member.octets, true, budget);
+        } else if self.levels[at] == MOST_LEVELS {
+            self.too_deep(at);
+        } else {
+            let octets = Cow::Owned(member.octets.to_vec());
+            self.add(&self.owner(at), member.kind, octets, self.levels[at] + 1);
+        }
+        member.is_hidden
+    }
+
+    fn too_deep(&mut self, at: usize) {
+        let (doubts, doubt) = (&mut self.views[at].doubts, Doubt::TooDeep { levels: MOST_LEVELS });
+        if !doubts.contains(&doubt) {
+            doubts.push(doubt);
+        }
+    }
+
+    /// Who answers for a view.
+    fn owner(&self, at: usize) -> String {
+        let name = &self.views[at].name;
+        if at < self.parts { name.clone() } else { owner_of(name) }
+    }
+
+    /// `octets`: those of a view, or of a member of it. `is_made`: they stand nowhere in the message.
+    fn look(&mut self, at: usize, octets: &[u8], is_made: bool, budget: &mut Budget) {
+        let (owner, level) = (self.owner(at), self.levels[at]);
+        if level == MOST_LEVELS {
+            if Self::has_more(octets, budget) {
+                self.too_deep(at);
+            }
+            return;
+        }
+        self.files(&owner, octets, level + 1, budget);
         if !is_made {
             return;
         }
@@ -193,7 +230,7 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     /// Adds every file inside the octets.
-    fn files(&mut self, owner: &str, octets: &[u8], level: u8) {
+    fn files(&mut self, owner: &str, octets: &[u8], level: u8, budget: &mut Budget) {
         let files = carve::files(octets, false);
         for (kind, found) in files.found {
             if found != *octets {
@@ -201,7 +238,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             }
         }
         let mut strays = Strays::of(octets);
-        while let Some(found) = strays.next(&mut self.unpacking) {
+        while let Some(found) = strays.next(budget) {
             if self.left_bytes == 0 {
                 self.exhausted();
                 break;
@@ -214,10 +251,10 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     /// Whether anything would be read out of the octets: files, or parts.
-    fn has_more(&mut self, octets: &[u8]) -> bool {
+    fn has_more(octets: &[u8], budget: &mut Budget) -> bool {
         let files = carve::files(octets, false);
         let mut strays = Strays::of(octets);
-        let has_strays = strays.next(&mut self.unpacking).is_some();
+        let has_strays = strays.next(budget).is_some();
         let Entities { found, is_cut } = entities(octets);
         let has_parts = found.iter().any(|entity| entity.has_content_headers && entity.is_readable(false));
         !files.found.is_empty() || has_strays || files.is_cut || strays.is_cut() || has_parts || is_cut

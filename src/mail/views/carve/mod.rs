@@ -22,7 +22,6 @@ pub(super) fn files(octets: &[u8], is_declared_uuencode: bool) -> Files {
     let forks = binhex::forks(octets);
     let (tnef, tnef_is_cut) = wrappers::tnef(octets);
     let (apple, apple_is_cut) = wrappers::apple_single(octets);
-    let (members, members_are_cut) = wrappers::gzip_members(octets);
     let mut put = |kind: &'static str, files: Vec<Vec<u8>>| all.extend(files.into_iter().map(|file| (kind, file)));
     put("uuencode", uuencode::files(octets, is_declared_uuencode));
     put("yenc", yenc::files(octets));
@@ -33,7 +32,6 @@ pub(super) fn files(octets: &[u8], is_declared_uuencode: bool) -> Files {
     put("ole", wrappers::ole1(octets));
     put("tnef", tnef);
     put("macintosh", apple);
-    put("gzip", members);
     put("signed", pkcs7::content(octets));
-    Files { found: all, is_cut: forks.is_cut || tnef_is_cut || apple_is_cut || members_are_cut }
+    Files { found: all, is_cut: forks.is_cut || tnef_is_cut || apple_is_cut }
 }

@@ -1,7 +1,5 @@
 //! Files that wrap one file, or a few, without hiding it.
 
-use crate::mail::views::containers::inflate;
-
 /// Pieces taken out of one wrapper.
 const MOST: usize = 200;
 
@@ -94,52 +92,6 @@ fn package(native: &[u8]) -> Option<&[u8]> {
     Some(piece(native, command.checked_add(4)?, u32_le(native, command)?)).filter(|file| !file.is_empty())
 }
 
-/// All members of a gzip file but the first (RFC 1952, section 2.2), each from its header on.
-pub(super) fn gzip_members(octets: &[u8]) -> Unwrapped {
-    const MEMBERS: usize = 4;
-    // What becomes longer is made to.
-    let most = (octets.len() as u64).saturating_mul(250).saturating_add(32 << 20).min(256 << 20);
-    let (mut found, mut at, mut left) = (Vec::new(), 0, most);
-    while let Some(data) = gzip_header(&octets[at..]) {
-        if at > 0 {
-            if found.len() == MEMBERS {
-                return (found, true);
-            }
-            found.push(octets[at..].to_vec());
-        }
-        let member = inflate::length(&octets[at + data..], left);
-        left -= member.octets;
-        at += data + member.read + 8;
-        if member.is_cut {
-            return (found, true);
-        }
-        if member.read == 0 || at >= octets.len() {
-            break;
-        }
-    }
-    (found, false)
-}
-
-/// How long a member's header is.
-fn gzip_header(octets: &[u8]) -> Option<usize> {
-    const FIXED: usize = 10;
-    if !octets.starts_with(&[0x1f, 0x8b, 8]) {
-        return None;
-    }
-    let flags = *octets.get(3)?;
-    let mut at = FIXED;
-    if flags & 4 != 0 {
-        at += 2 + usize::from(u16::from_le_bytes(octets.get(at..at + 2)?.try_into().ok()?));
-    }
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            at += 1 + memchr::memchr(0, octets.get(at..)?)?;
-        }
-    }
-    at += if flags & 2 == 0 { 0 } else { 2 };
-    (at < octets.len()).then_some(at)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -173,27 +125,14 @@ mod tests {
         assert_eq!((found.len(), is_cut), (1, true));
     }
 
-    #[test]
-    fn a_second_gzip_member_is_shown_from_its_header() {
-        let stored = |text: &[u8]| {
-            let length = u16::try_from(text.len()).unwrap();
-            let block = [&[1], &length.to_le_bytes()[..], &(!length).to_le_bytes(), text].concat();
-            [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..], &block, &[0; 8]].concat()
-        };
-        assert_eq!(gzip_members(&[stored(b"one"), stored(b"two")].concat()), (vec![stored(b"two")], false));
-        assert_eq!(gzip_members(&stored(b"one")), (Vec::new(), false));
-        assert!(!gzip_members(&stored(b"x").repeat(5)).1 && gzip_members(&stored(b"x").repeat(6)).1);
-    }
-
     proptest! {
         #[test]
         fn any_octets_are_read(octets in prop::collection::vec(any::<u8>(), 0..200)) {
-            for magic in [&[0x78, 0x9f, 0x3e, 0x22][..], &[0, 5, 0x16, 0], &[1, 5, 0, 0, 2, 0, 0, 0], &[0x1f, 0x8b, 8]] {
+            for magic in [&[0x78, 0x9f, 0x3e, 0x22][..], &[0, 5, 0x16, 0], &[1, 5, 0, 0, 2, 0, 0, 0]] {
                 let octets = [magic, &octets].concat();
                 tnef(&octets);
                 apple_single(&octets);
                 ole1(&octets);
-                gzip_members(&octets);
             }
         }
     }

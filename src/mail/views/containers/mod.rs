@@ -1,14 +1,21 @@
-//! What archives and documents say of themselves that the scanner does not report. Knows nothing about parts and
-//! readings: only octets, and how many of them may be unpacked for one message.
+//! What archives and documents say of themselves that the scanner does not report, and what lies in them. Knows nothing
+//! about parts and readings: only octets, and how many of them may be unpacked for one message.
 
 mod budget;
-pub(super) mod inflate;
+mod inflate;
+mod ole;
+mod sevenz;
 mod sniff;
+mod source;
+mod streams;
+mod tar;
+mod walk;
 pub mod zip;
 
 use super::doubt::Doubt;
 
 pub(super) use budget::Budget;
+pub(super) use source::Member;
 
 /// What the scanner takes. Usually the values of the managed clamd's configuration, in `daemon/clamd/home.rs`.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +55,13 @@ impl Limits {
 /// How a compound file begins: the older Office documents, messages of Outlook.
 const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
 
-pub(super) fn inspect(octets: &[u8], limits: &Limits, budget: &mut Budget) -> Vec<Doubt> {
-    let mut doubts = zip::inspect_within(octets, limits, budget);
-    doubts.extend(sniff::sniff(octets, limits));
-    doubts.extend(limits.doubt(octets));
-    doubts
+/// What is open to doubt in the octets and in all that can be taken out of them. Each member is given to `visit`, which
+/// tells whether it will be inspected by itself.
+pub(super) fn inspect(
+    octets: &[u8],
+    limits: &Limits,
+    budget: &mut Budget,
+    mut visit: impl FnMut(&mut Budget, &Member<'_>) -> bool,
+) -> Vec<Doubt> {
+    walk::walk(octets, limits, budget, &mut visit)
 }

@@ -1,5 +1,6 @@
 //! Mails that readers take apart in different ways, each with the test file where some reader finds it.
 
+mod archives;
 mod files;
 
 use base64::Engine as _;
@@ -44,8 +45,18 @@ fn with_type(content_type: &str, boundary: &str) -> String {
 }
 
 pub(crate) fn all() -> Mails {
-    [boundaries(), structures(), frames(), line_ends(), encodings(), base64s(), files::texts(), files::wrappers()]
-        .concat()
+    [
+        boundaries(),
+        structures(),
+        frames(),
+        line_ends(),
+        encodings(),
+        base64s(),
+        files::texts(),
+        files::wrappers(),
+        archives::all(),
+    ]
+    .concat()
 }
 
 fn named(group: &str, mails: Vec<(&str, String)>) -> Mails {

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use memchr::memmem;
 
 pub(super) const LOCAL: &[u8] = b"PK\x03\x04";
@@ -7,6 +5,8 @@ pub(super) const END: &[u8] = b"PK\x05\x06";
 const CENTRAL: &[u8] = b"PK\x01\x02";
 const END64: &[u8] = b"PK\x06\x06";
 const LOCATOR64: &[u8] = b"PK\x06\x07";
+/// The extra field with sizes of 64 bits.
+pub(super) const ZIP64: u16 = 1;
 /// Signs that look like an end of a directory are tried up to this many times.
 pub(super) const MOST_ENDS: usize = 1000;
 /// Members of all archives beyond this are counted, not read.
@@ -25,6 +25,8 @@ pub(super) struct Archive<'o> {
     pub(super) count: u64,
     pub(super) contradictions: Vec<&'static str>,
     pub(super) truncated: Option<&'static str>,
+    /// Its end is said in 64 bits.
+    pub(super) is_long: bool,
 }
 
 #[derive(Debug)]
@@ -36,16 +38,19 @@ pub(super) struct Member<'o> {
     pub(super) size: u64,
     pub(super) offset: u64,
     pub(super) has_strong_encryption: bool,
+    /// Says something in 64 bits.
+    pub(super) is_long: bool,
+}
+
+/// A name for people.
+pub(in super::super) fn printable(name: &[u8]) -> String {
+    const LONGEST: usize = 100;
+    String::from_utf8_lossy(&name[..name.len().min(LONGEST)]).into_owned()
 }
 
 impl Member<'_> {
     pub(super) fn name(&self) -> String {
-        const LONGEST: usize = 100;
-        let name = String::from_utf8_lossy(&self.name[..self.name.len().min(LONGEST)]);
-        match name {
-            Cow::Borrowed(name) => name.to_owned(),
-            Cow::Owned(name) => name,
-        }
+        printable(self.name)
     }
 }
 
@@ -116,6 +121,7 @@ struct End {
     /// Where the directory ends.
     at: usize,
     is_one_disk: bool,
+    is_long: bool,
     is_contradictory: bool,
 }
 
@@ -128,6 +134,7 @@ fn end(octets: &[u8], at: usize, left: &mut Left) -> Option<End> {
         offset: offset.into(),
         at,
         is_one_disk: disks == 0 || disks == u16::MAX,
+        is_long: false,
         is_contradictory: here != count,
     };
     let locator = at.checked_sub(20).filter(|at| octets[*at..].starts_with(LOCATOR64));
@@ -142,6 +149,7 @@ fn end(octets: &[u8], at: usize, left: &mut Left) -> Option<End> {
             && agrees(end.offset, u32::MAX.into(), values.2));
         (end.count, end.size, end.offset) = values;
         end.at = end64;
+        end.is_long = true;
     }
     Some(end)
 }
@@ -162,6 +170,7 @@ fn archive<'o>(octets: &'o [u8], at: usize, left: &mut Left) -> Option<Archive<'
             count: end.count,
             contradictions: Vec::new(),
             truncated: Some("its directory is not where it says"),
+            is_long: false,
         });
     };
     let mut archive = Archive {
@@ -172,6 +181,7 @@ fn archive<'o>(octets: &'o [u8], at: usize, left: &mut Left) -> Option<Archive<'
         count: end.count,
         contradictions: Vec::new(),
         truncated: (!end.is_one_disk).then_some("it is one volume of several"),
+        is_long: end.is_long,
     };
     if end.is_contradictory {
         archive.contradictions.push("it counts its members in two ways");
@@ -218,6 +228,7 @@ fn member(record: &[u8]) -> Option<(Member<'_>, &[u8])> {
         size: u32_at(record, 24)?.into(),
         offset: u32_at(record, 42)?.into(),
         has_strong_encryption: false,
+        is_long: false,
     };
     member.extra(extra_field);
     Some((member, record.get(46 + name + extra + comment..)?))
@@ -226,7 +237,6 @@ fn member(record: &[u8]) -> Option<(Member<'_>, &[u8])> {
 impl Member<'_> {
     /// Sizes of 64 bits, and how it is encrypted.
     fn extra(&mut self, mut rest: &[u8]) {
-        const ZIP64: u16 = 1;
         const STRONG: u16 = 0x17;
         const AES: u16 = 0x9901;
         while let (Some(id), Some(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {
@@ -235,6 +245,7 @@ impl Member<'_> {
             rest = &rest[4 + length..];
             self.has_strong_encryption |= matches!(id, STRONG | AES);
             if id == ZIP64 {
+                self.is_long = true;
                 let mut at = 0;
                 for value in [&mut self.size, &mut self.packed, &mut self.offset] {
                     if *value == u64::from(u32::MAX)

@@ -1,12 +1,10 @@
-use super::directory::{Archive, LOCAL, Member, u16_at, u32_at};
+use super::directory::{Archive, LOCAL, Member, ZIP64, u16_at, u32_at};
 use crate::mail::views::Doubt;
 use crate::mail::views::containers::Limits;
 use crate::mail::views::containers::budget::{BOMB_BYTES, BOMB_TIMES};
 
 pub(super) const STORED: u16 = 0;
 pub(super) const DEFLATED: u16 = 8;
-/// Deflate makes at most this much of one octet (zlib's technical notes).
-pub(super) const MOST_DEFLATED: u64 = 1032;
 /// What clamd unpacks, and nobody here: imploded, deflate64, bzip2.
 const UNMEASURED: [u16; 3] = [6, 9, 12];
 const AES: u16 = 99;
@@ -84,6 +82,27 @@ fn disagreement(octets: &[u8], archive: &Archive<'_>, member: &Member<'_>) -> Op
     let has_descriptor = (flags | member.flags) & DESCRIPTOR_FLAG != 0 && packed == 0 && size == 0;
     (!has_descriptor && (differs(packed, member.packed) || differs(size, member.size)))
         .then_some("a member has two sizes")
+}
+
+/// Whether anything about it is said in 64 bits: clamd opens no such member.
+pub(super) fn is_long(octets: &[u8], archive: &Archive<'_>, member: &Member<'_>) -> bool {
+    let said_before_it = || {
+        let local = local(octets, archive, member)?;
+        let extra = 30 + usize::from(u16_at(local, 26)?);
+        let extra = local.get(extra..extra + usize::from(u16_at(local, 28)?))?;
+        Some(u32_at(local, 18)? == u32::MAX || u32_at(local, 22)? == u32::MAX || has_field(extra, ZIP64))
+    };
+    archive.is_long || member.is_long || said_before_it() == Some(true)
+}
+
+fn has_field(mut extra: &[u8], wanted: u16) -> bool {
+    while let (Some(id), Some(length)) = (u16_at(extra, 0), u16_at(extra, 2)) {
+        if id == wanted {
+            return true;
+        }
+        extra = extra.get(4 + usize::from(length)..).unwrap_or_default();
+    }
+    false
 }
 
 fn local<'o>(octets: &'o [u8], archive: &Archive<'_>, member: &Member<'_>) -> Option<&'o [u8]> {

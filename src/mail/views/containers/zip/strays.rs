@@ -10,7 +10,7 @@ use crate::mail::views::containers::inflate::inflate;
 
 /// Shorter comments are for people.
 const SHORTEST_COMMENT: usize = 32;
-const MOST_STRAY_BYTES: u64 = 16 << 20;
+const MOST_STRAY_BYTES: usize = 16 << 20;
 
 /// What programs take out of archives whose directory is broken or does not list it: members found by their own
 /// headers, comments, what follows the end. They can lie in each other, so they are taken one at a time.
@@ -103,8 +103,7 @@ impl<'o> Strays<'o> {
             STORED if packed == 0 => Cow::Borrowed(data),
             STORED => Cow::Borrowed(&data[..packed.min(data.len())]),
             DEFLATED => {
-                let most = budget.room().min(MOST_STRAY_BYTES);
-                let whole = inflate(data, usize::try_from(most).unwrap_or(usize::MAX));
+                let whole = inflate(data, budget.room().min(MOST_STRAY_BYTES));
                 budget.work(whole.read as u64);
                 self.is_cut |= whole.is_cut;
                 Cow::Owned(whole.octets)
