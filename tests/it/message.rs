@@ -189,3 +189,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_message_that_came_back_cut_off_is_no_broken_one() {
+    let returned = |kind: &str| {
+        format!(
+            "Content-Type: multipart/{kind}; boundary=a\r\n\r\n--a\r\nContent-Type: message/rfc822\r\n\r\n\
+             Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nThis was cut of\r\n--a--\r\n"
+        )
+    };
+    assert_eq!(message::read(returned("report").as_bytes()).problems, [Problem::CutWhenReturned]);
+    assert_eq!(message::read(returned("mixed").as_bytes()).problems, [Problem::BrokenStructure]);
+    let goes_on = "--b\r\nContent-Type: multipart/alternative; boundary=c\r\n\r\n--c\r\n\r\nThis is\r\n--b\r\n\r\nmore\r\n--b--\r\n";
+    let whole = returned("report").replace("--b\r\n\r\nThis was cut of\r\n", goes_on);
+    assert_eq!(message::read(whole.as_bytes()).problems, [Problem::BrokenStructure]);
+    let outer = returned("report");
+    assert_eq!(
+        message::read(outer.trim_end_matches("--a--\r\n").as_bytes()).problems,
+        [Problem::BrokenStructure, Problem::CutWhenReturned]
+    );
+}

@@ -55,6 +55,8 @@ pub enum Problem {
     TooManyParts,
     /// A boundary is missing or misplaced; the parts are what was meant, probably.
     BrokenStructure,
+    /// A message that came back breaks off: reports return no more than the beginning (RFC 6522, section 3).
+    CutWhenReturned,
 }
 
 impl Problem {
@@ -65,6 +67,7 @@ impl Problem {
             Self::TooLarge => "too_large",
             Self::TooManyParts => "too_many_parts",
             Self::BrokenStructure => "broken_structure",
+            Self::CutWhenReturned => "cut_when_returned",
         }
     }
 }
@@ -152,8 +155,18 @@ impl<'x> Message<'x> {
         if parsed.headers().is_empty() {
             self.note(Problem::NoHeaders);
         }
+        // Messages that came back, and those inside them, with where they end.
+        let mut returned = Vec::new();
         for part in parsed.parts() {
-            self.note_flags(part.flags());
+            let around = returned.iter().find(|(id, _)| *id == part.message().id());
+            // What ends before the message does was not cut off when that was.
+            let end = around.map(|(_, end)| *end).filter(|end| part.offset_end() + LINE_END >= *end);
+            self.note_flags(&part, end.is_some());
+            if let PartKind::Message(inner) = part.kind()
+                && (end.is_some() || is_of_report(&part))
+            {
+                returned.push((inner.id(), part.offset_end()));
+            }
             match part.kind() {
                 PartKind::Message(inner) => self.enclosed.push(enclosed(&part, &inner)),
                 PartKind::Multipart if part.flags().contains(PartFlags::LIMIT_REACHED) => self.add(&part, octets),
@@ -175,11 +188,17 @@ impl<'x> Message<'x> {
         self.parts.push(Part::of(number, part, raw_body(part, octets)));
     }
 
-    fn note_flags(&mut self, flags: PartFlags) {
+    fn note_flags(&mut self, part: &MessagePart<'_>, is_returned: bool) {
+        let flags = part.flags();
         if flags.intersects(PartFlags::LIMIT_REACHED | PartFlags::NESTING_LIMIT) {
             self.note(Problem::TooManyParts);
         }
-        if flags.intersects(PartFlags::MISSING_DELIMITER | PartFlags::FALLBACK_DELIMITER | PartFlags::UNTERMINATED) {
+        // On other parts the flag says that what they stand in breaks off.
+        let is_cut = flags.contains(PartFlags::UNTERMINATED)
+            || flags.contains(PartFlags::MISSING_DELIMITER) && !part.is_multipart();
+        if is_cut && is_returned {
+            self.note(Problem::CutWhenReturned);
+        } else if is_cut || flags.intersects(PartFlags::MISSING_DELIMITER | PartFlags::FALLBACK_DELIMITER) {
             self.note(Problem::BrokenStructure);
         }
     }
@@ -189,6 +208,14 @@ impl<'x> Message<'x> {
             self.problems.push(problem);
         }
     }
+}
+
+/// What stands before a boundary belongs to it.
+const LINE_END: u32 = 2;
+
+/// Whether a part stands in a report, or in a part of one.
+fn is_of_report(part: &MessagePart<'_>) -> bool {
+    std::iter::successors(part.parent(), MessagePart::parent).any(|part| part.is_content_type("multipart", "report"))
 }
 
 /// The part's body before transfer decoding: borrowed, unless it lies inside an enclosed message that was itself
