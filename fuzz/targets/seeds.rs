@@ -1,7 +1,12 @@
 //! Files of a real archive to begin with: a folder for each target, and the key that signed the proof.
 
 use std::fs;
+use std::io::{Cursor, Write};
 use std::path::Path;
+
+use bzip2::write::BzEncoder;
+use flate2::write::GzEncoder;
+use lzma_rust2::{XzOptions, XzWriter};
 
 use poplar::extract::Format;
 use poplar::journal::{self, Entry, Log, Signer};
@@ -21,9 +26,11 @@ fn main() {
     proof(folder);
     dialogs(folder);
     mails(folder);
+    archives(folder);
     replies(folder);
     documents(folder);
-    let query = "from:(ann@x OR \"b c\") -subject:d* e~ newer:7d size:>5MiB has:attachment lang:de \u{6771}\u{4eac} thread:3f";
+    let query =
+        "from:(ann@x OR \"b c\") -subject:d* e~ newer:7d size:>5MiB has:attachment lang:de \u{6771}\u{4eac} thread:3f";
     fs::write(folder.join("query/all"), query).unwrap();
 }
 
@@ -33,8 +40,14 @@ fn documents(folder: &Path) {
     let documents: [(Format, &[u8]); 7] = [
         (Format::Rtf, b"{\\rtf1\\ansi{\\fonttbl{\\f0\\fcharset204 A;}}\\f0 \\'ce\\u252?\\bin1 x\\par}"),
         (Format::Html, b"<html><meta charset=koi8-r><img alt='a'>w&ouml;rds</html>"),
-        (Format::Xml, b"<?xml version='1.0' encoding='utf-8'?><office:document><text:p>words&amp;</text:p></office:document>"),
-        (Format::Ics, b"BEGIN:VCALENDAR\r\nSUMMARY;ENCODING=QUOTED-PRINTABLE:a=C3=A4=\r\nb\r\nATTENDEE;CN=\"x\":y\r\n z\r\n"),
+        (
+            Format::Xml,
+            b"<?xml version='1.0' encoding='utf-8'?><office:document><text:p>words&amp;</text:p></office:document>",
+        ),
+        (
+            Format::Ics,
+            b"BEGIN:VCALENDAR\r\nSUMMARY;ENCODING=QUOTED-PRINTABLE:a=C3=A4=\r\nb\r\nATTENDEE;CN=\"x\":y\r\n z\r\n",
+        ),
         (Format::Eml, b"Subject: x\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nwords\r\n--b--\r\n"),
         (Format::Text, b"\xff\xfew\0o\0r\0d\0s\0"),
         (Format::Tnef, tnef),
@@ -56,6 +69,38 @@ fn mails(folder: &Path) {
         a=3db=\r\nc=zz\r\n--b--\r\nbegin 644 a\r\n%:&5L;&\\\r\n`\r\nend\r\n=ybegin line=128 size=1 name=a\r\nabc\r\n=yend size=3\r\n\
         :$f\"0:\r\n<a href=\"data:x,%41%42\">\r\n";
     fs::write(folder.join("views/mail"), mail).unwrap();
+}
+
+/// A few words in each format that archives are taken apart in.
+fn archives(folder: &Path) {
+    let words = b"words upon words upon words\nbegin 644 a\n%:&5L;&\\\n`\nend\n";
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(words.len() as u64);
+    tar.append_data(&mut header, "a", &words[..]).unwrap();
+    let mut seven = sevenz_rust2::ArchiveWriter::new(Cursor::new(Vec::new())).unwrap();
+    seven.push_archive_entry(sevenz_rust2::ArchiveEntry::new_file("a"), Some(&words[..])).unwrap();
+    let mut ole = cfb::CompoundFile::create(Cursor::new(Vec::new())).unwrap();
+    ole.create_stream("/a").unwrap().write_all(words).unwrap();
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(words).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mut bzip2 = BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    bzip2.write_all(words).unwrap();
+    let bzip2 = bzip2.finish().unwrap();
+    let mut xz = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).unwrap();
+    xz.write_all(words).unwrap();
+    let archives = [
+        ("gzip", [gzip.clone(), gzip].concat()),
+        ("bzip2", [bzip2.clone(), bzip2].concat()),
+        ("xz", xz.finish().unwrap()),
+        ("tar", tar.into_inner().unwrap()),
+        ("7z", seven.finish().unwrap().into_inner()),
+        ("ole", ole.into_inner().into_inner()),
+    ];
+    for (name, octets) in archives {
+        fs::write(folder.join(format!("zips/{name}")), octets).unwrap();
+    }
 }
 
 /// Records short and long, of both kinds; open, cut at some places, and sealed.

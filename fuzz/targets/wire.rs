@@ -57,7 +57,12 @@ impl Replay {
     fn open(&mut self, way: u8, stream: &mut Stream<'_>) -> Option<Wire> {
         let security = if way & 1 == 0 { Security::Cleartext } else { Security::Tls };
         let auth = [Auth::Auto, Auth::User, Auth::Plain][usize::from(way >> 1) % 3];
-        let login = Login { user: "ana".into(), credentials: Secret::new("sekrit".to_owned()).into(), auth, allow_cleartext: true };
+        let login = Login {
+            user: "ana".into(),
+            credentials: Secret::new("sekrit".to_owned()).into(),
+            auth,
+            allow_cleartext: true,
+        };
         let opening = Opening::new(login, security, Limits::default()).expect("what is said can be said");
         // Without chance: two logins are compared.
         let mut opening = opening.with_nonce("rOprNGfwEbeRWgbNEkqO");

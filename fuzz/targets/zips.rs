@@ -1,4 +1,4 @@
-//! Any octets as an archive: its directory is read within bounds, and what is said of it can be printed.
+//! Any octets as an archive: it is taken apart within bounds, and what is said of it can be printed.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

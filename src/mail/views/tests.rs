@@ -183,7 +183,7 @@ fn what_a_part_holds_is_shown_as_its_own_also_where_another_part_is_the_same() {
 #[test]
 fn where_the_readings_are_too_many_no_part_is_beyond_doubt() {
     let file = |n: u32| format!("begin 644 a\r\n#{}\r\n`\r\nend\r\n", three(n));
-    let files: String = (0..500).map(file).collect();
+    let files: String = (0..2500).map(file).collect();
     let mail =
         format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{files}\r\n--b\r\n\r\nHello\r\n--b--\r\n");
     let seen = views(mail.as_bytes(), &read(mail.as_bytes()));

@@ -146,7 +146,8 @@ proptest! {
 
     #[test]
     fn made_archives_leave_no_doubt(data in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..6)) {
-        let members: Vec<Member> = data.iter().map(|data| deflated("a", data)).collect();
+        // None begins as a file that is itself open to doubt.
+        let members: Vec<Member> = data.iter().map(|data| deflated("a", &[b".", &data[..]].concat())).collect();
         prop_assert_eq!(doubts(&zip(&members)), vec![]);
     }
 }

@@ -20,28 +20,84 @@ fn piece(octets: &[u8], at: usize, length: usize) -> &[u8] {
     &rest[..length.min(rest.len())]
 }
 
-/// The attachments in a `winmail.dat` ([MS-OXTNEF], section 2.1.3).
+/// The attachments in a `winmail.dat` ([MS-OXTNEF], section 2.1.3), also those that stand in properties.
 pub(super) fn tnef(octets: &[u8]) -> Unwrapped {
     const SIGNATURE: &[u8] = &[0x78, 0x9f, 0x3e, 0x22];
     const ATTACH_DATA: usize = 0x0006_800f;
     const ATTACHMENT: usize = 0x0006_9005;
+    const PROPERTIES: usize = 0x0006_9003;
     const BODY: usize = 0x0002_800c;
-    let mut found = Vec::new();
+    let (mut found, mut is_cut) = (Vec::new(), false);
     if !octets.starts_with(SIGNATURE) {
         return (found, false);
     }
     let mut at = 6;
     while let (Some(id), Some(length)) = (u32_le(octets, at + 1), u32_le(octets, at + 5)) {
         if [ATTACH_DATA, ATTACHMENT, BODY].contains(&id) && length > 0 {
-            if found.len() == MOST {
-                return (found, true);
-            }
             found.push(piece(octets, at + 9, length).to_vec());
+        }
+        if [ATTACHMENT, PROPERTIES].contains(&id) {
+            let (values, values_are_cut) = properties(piece(octets, at + 9, length));
+            found.extend(values);
+            is_cut |= values_are_cut;
+        }
+        if found.len() > MOST {
+            found.truncate(MOST);
+            return (found, true);
         }
         let Some(next) = (at + 9 + 2).checked_add(length) else { break };
         at = next;
     }
-    (found, false)
+    (found, is_cut)
+}
+
+/// What attachments and bodies hold as properties ([MS-OXTNEF], section 2.1.3.4), known by their tags: files, embedded
+/// messages and objects behind the name of their interface, packed RTF.
+fn properties(list: &[u8]) -> Unwrapped {
+    const BINARY: &[u8] = &[0x02, 0x01, 0x01, 0x37];
+    const OBJECT: &[u8] = &[0x0d, 0x00, 0x01, 0x37];
+    const PACKED_RTF: &[u8] = &[0x02, 0x01, 0x09, 0x10];
+    const INTERFACE: usize = 16;
+    let mut found = Vec::new();
+    // What only looks like a tag may claim anything.
+    let (mut left, mut is_cut) = (list.len().saturating_mul(4), false);
+    for (tag, skipped) in [(BINARY, 0), (OBJECT, INTERFACE), (PACKED_RTF, 0)] {
+        for at in memchr::memmem::find_iter(list, tag) {
+            // A count, which is one; a length.
+            let Some(length) = u32_le(list, at + 8) else { continue };
+            let value = piece(list, at + 12, length).get(skipped..).unwrap_or_default();
+            match left.checked_sub(value.len()) {
+                Some(rest) => left = rest,
+                None => {
+                    is_cut = true;
+                    continue;
+                }
+            }
+            found.extend((!value.is_empty()).then(|| value.to_vec()));
+            if found.len() > MOST {
+                return (found, true);
+            }
+        }
+    }
+    (found, is_cut)
+}
+
+/// The forks of a MacBinary file: a NUL, a name of up to 63 octets, more NULs at two places, and two lengths.
+pub(super) fn mac_binary(octets: &[u8]) -> Vec<Vec<u8>> {
+    const HEADER: usize = 128;
+    let Some(header) = octets.get(..HEADER) else { return Vec::new() };
+    let is_named =
+        (1..64).contains(&header[1]) && header[2..2 + usize::from(header[1])].iter().all(|sign| *sign >= b' ');
+    let (Some(data), Some(resource)) = (u32_be(header, 83), u32_be(header, 87)) else { return Vec::new() };
+    let is_sound = header[0] == 0 && header[74] == 0 && header[82] == 0 && is_named;
+    if !is_sound || data > octets.len() {
+        return Vec::new();
+    }
+    // MacBinary II has a second header, of a length of its own.
+    let more = usize::from(u16::from_be_bytes([header[120], header[121]])).next_multiple_of(HEADER);
+    let first = HEADER + more;
+    let forks = [piece(octets, first, data), piece(octets, first + data.next_multiple_of(HEADER), resource)];
+    forks.iter().filter(|fork| !fork.is_empty()).map(|fork| fork.to_vec()).collect()
 }
 
 /// The forks in AppleSingle and AppleDouble files (RFC 1740, appendix A).
@@ -67,17 +123,22 @@ pub(super) fn apple_single(octets: &[u8]) -> Unwrapped {
 /// What an OLE 1.0 object embeds ([MS-OLEDS], section 2.2.5), and the file in a "Package".
 pub(super) fn ole1(octets: &[u8]) -> Vec<Vec<u8>> {
     const EMBEDDED: usize = 2;
+    const LONGEST_NAME: usize = 1 << 16;
     let native = || {
-        if *octets.get(1)? != 5 || u32_le(octets, 4)? != EMBEDDED {
+        if u32_le(octets, 4)? != EMBEDDED {
             return None;
         }
         let mut at = 8;
         for _ in 0..3 {
-            at += 4 + u32_le(octets, at).filter(|length| *length < 300)?;
+            at += 4 + u32_le(octets, at).filter(|length| *length < LONGEST_NAME)?;
         }
         Some(piece(octets, at + 4, u32_le(octets, at)?))
     };
-    let Some(native) = native() else { return Vec::new() };
+    let Some(native) = native() else {
+        // Alone, behind its length: a stream of a compound file ([MS-OLEDS], section 2.3.6).
+        let is_native = u32_le(octets, 0).is_some_and(|length| length.abs_diff(octets.len()) <= 8) && octets.len() > 8;
+        return is_native.then(|| package(&octets[4..])).flatten().map(<[u8]>::to_vec).into_iter().collect();
+    };
     let mut found = vec![native.to_vec()];
     found.extend(package(native).map(<[u8]>::to_vec));
     found
@@ -112,6 +173,33 @@ mod tests {
         let many = attribute(0x0006_800f, b"file").repeat(MOST + 1);
         assert_eq!(tnef(&[&whole[..6], &many[..many.len() - 15]].concat()), (vec![b"file".to_vec(); MOST], false));
         assert_eq!(tnef(&[&whole[..6], &many[..]].concat()), (vec![b"file".to_vec(); MOST], true));
+        let tag = [&[2, 1, 1, 0x37, 1, 0, 0, 0, 1, 0, 0, 0][..], b"x"].concat();
+        let many = attribute(0x0006_9005, &tag.repeat(MOST + 1));
+        assert!(tnef(&[&whole[..6], &many].concat()).1);
+        let greedy = [&tag[..8], &[0xff; 4], b"x"].concat();
+        assert!(tnef(&[&whole[..6], &attribute(0x0006_9005, &greedy.repeat(20))].concat()).1);
+    }
+
+    #[test]
+    fn attachments_in_properties_are_found() {
+        let property = |tag: &[u8], value: &[u8]| {
+            [tag, &[1, 0, 0, 0], &u32::try_from(value.len()).unwrap().to_le_bytes(), value].concat()
+        };
+        let list =
+            [property(&[2, 1, 1, 0x37], b"file"), property(&[0x0d, 0, 1, 0x37], &[&[7; 16], &b"message"[..]].concat())];
+        let whole = [&[0x78, 0x9f, 0x3e, 0x22, 1, 0][..], &attribute(0x0006_9005, &list.concat())].concat();
+        assert_eq!(tnef(&whole).0[1..], [b"file".to_vec(), b"message".to_vec()]);
+    }
+
+    #[test]
+    fn the_forks_of_a_mac_binary_are_found() {
+        let mut file = vec![0; 256];
+        file[1..6].copy_from_slice(b"\x04name");
+        (file[86], file[90]) = (5, 3);
+        file[128..133].copy_from_slice(b"hello");
+        file.extend(b"abc");
+        assert_eq!(mac_binary(&file), [&b"hello"[..], b"abc"]);
+        assert!(mac_binary(&file[..200]).len() < 2 && mac_binary(&[0; 300]).is_empty());
     }
 
     #[test]
@@ -131,6 +219,8 @@ mod tests {
             for magic in [&[0x78, 0x9f, 0x3e, 0x22][..], &[0, 5, 0x16, 0], &[1, 5, 0, 0, 2, 0, 0, 0]] {
                 let octets = [magic, &octets].concat();
                 tnef(&octets);
+                properties(&octets);
+                mac_binary(&octets);
                 apple_single(&octets);
                 ole1(&octets);
             }

@@ -65,6 +65,4 @@ impl Budget {
 }
 
 /// What is told where a budget ends.
-pub(super) const fn exhausted() -> Doubt {
-    Doubt::UnpacksToMore
-}
+pub(super) const EXHAUSTED: Doubt = Doubt::UnpacksToMore;

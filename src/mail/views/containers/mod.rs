@@ -1,9 +1,11 @@
 //! What archives and documents say of themselves that the scanner does not report, and what lies in them. Knows nothing
 //! about parts and readings: only octets, and how many of them may be unpacked for one message.
 
+mod arj;
 mod budget;
 mod inflate;
 mod ole;
+mod openpgp;
 mod sevenz;
 mod sniff;
 mod source;

@@ -1,7 +1,7 @@
 //! What can be taken out of octets, and how: nothing is unpacked before it is asked for.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -52,7 +52,8 @@ const FORMATS: &[Format] = &[
     Format { beginning: b"7z\xbc\xaf\x27\x1c", name: "7z archive", unpack: sevenz::members },
     Format { beginning: OLE, name: "compound file", unpack: ole::streams },
 ];
-/// Its beginning is a name.
+/// Their beginnings can be many things.
+const ZLIB: &Format = &Format { beginning: b"", name: "zlib stream", unpack: streams::zlib };
 const TAR: &Format = &Format { beginning: b"", name: "tar archive", unpack: tar::members };
 
 #[derive(Debug, Default)]
@@ -70,9 +71,11 @@ pub(super) struct Sources<'o> {
 
 pub(super) fn sources(octets: &[u8]) -> Sources<'_> {
     if tar::is_tar(octets) {
-        return Sources { sources: vec![Source::Whole { format: TAR, octets }], covered: tar::covered(octets) };
+        let covered = catch_unwind(|| tar::covered(octets)).unwrap_or_default();
+        return Sources { sources: vec![Source::Whole { format: TAR, octets }], covered };
     }
     let format = FORMATS.iter().find(|format| octets.starts_with(format.beginning));
+    let format = format.or_else(|| streams::is_zlib(octets).then_some(ZLIB));
     Sources {
         sources: format.map(|format| Source::Whole { format, octets }).into_iter().collect(),
         ..Sources::default()
@@ -103,7 +106,7 @@ impl<'o> Source<'o> {
 
 fn deflated<'o>(data: &[u8], size_bytes: u64, name: &[u8], is_hidden: bool, budget: &mut Budget) -> Unpacked<'o> {
     let Some(most) = usize::try_from(size_bytes).ok().filter(|size| *size <= budget.room()) else {
-        return Unpacked { members: Vec::new(), doubts: vec![budget::exhausted()] };
+        return Unpacked { members: Vec::new(), doubts: vec![budget::EXHAUSTED] };
     };
     let whole = inflate(data, most);
     budget.work(whole.read as u64);
@@ -117,11 +120,21 @@ pub(super) fn unopened<'o>(what: String) -> Unpacked<'o> {
     Unpacked { members: Vec::new(), doubts: vec![Doubt::Unopened { what }] }
 }
 
-/// All that can be read, up to `most` octets, and whether there is more. What breaks off is taken as far as it goes.
-pub(super) fn read_within(reader: impl Read, most: usize) -> (Vec<u8>, bool) {
+/// What came out of a reader.
+pub(super) struct Content {
+    pub(super) octets: Vec<u8>,
+    /// There is more.
+    pub(super) is_cut: bool,
+    /// Something other than an early end kept the rest from being read.
+    pub(super) is_broken: bool,
+}
+
+/// All that can be read, up to `most` octets. What breaks off is taken as far as it goes.
+pub(super) fn read_within(reader: impl Read, most: usize) -> Content {
     let mut octets = Vec::new();
-    let _broken = reader.take(most as u64 + 1).read_to_end(&mut octets);
+    let read = reader.take((most as u64).saturating_add(1)).read_to_end(&mut octets);
     let is_cut = octets.len() > most;
     octets.truncate(most);
-    (octets, is_cut)
+    let is_broken = read.is_err_and(|error| error.kind() != ErrorKind::UnexpectedEof);
+    Content { octets, is_cut, is_broken }
 }

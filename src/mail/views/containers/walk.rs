@@ -48,7 +48,7 @@ impl Walk<'_, '_> {
         }
         for source in sources {
             if self.budget.is_spent() {
-                return self.note(budget::exhausted());
+                return self.note(budget::EXHAUSTED);
             }
             let unpacked = source.unpack(self.budget);
             unpacked.doubts.into_iter().for_each(|doubt| self.note(doubt));
@@ -63,7 +63,7 @@ impl Walk<'_, '_> {
 
     fn member(&mut self, member: &Member<'_>, level: u32) {
         if !self.budget.look(member.octets.len() as u64) {
-            return self.note(budget::exhausted());
+            return self.note(budget::EXHAUSTED);
         }
         if !(self.visit)(self.budget, member) {
             self.octets(&member.octets, level + 1);

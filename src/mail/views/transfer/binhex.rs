@@ -23,7 +23,9 @@ pub(in crate::mail::views) fn forks(octets: &[u8]) -> Forks {
     let mut from = 0;
     while let Some(at) = memchr::memchr(b':', &octets[from..]) {
         let start = from + at;
-        let begins_line = start == 0 || matches!(octets[start - 1], b'\n' | b'\r');
+        let before = octets[..start].iter().rev().find(|octet| !matches!(octet, b' ' | b'\t' | b'>'));
+        // The notice about it may end in the same line.
+        let begins_line = before.is_none_or(|octet| matches!(octet, b'\n' | b'\r' | b')'));
         from = start + 1;
         if !begins_line {
             continue;
@@ -48,11 +50,14 @@ fn six_bit(text: &[u8]) -> (Vec<u8>, usize) {
     let mut out = Vec::new();
     let (mut bits, mut count) = (0_u32, 0);
     let mut length = 0;
+    let mut begins_line = false;
     for octet in text {
-        if octet.is_ascii_whitespace() {
+        if octet.is_ascii_whitespace() || begins_line && *octet == b'>' {
+            begins_line |= matches!(octet, b'\r' | b'\n');
             length += 1;
             continue;
         }
+        begins_line = false;
         let Some(value) = SIGNS.iter().position(|sign| sign == octet) else { break };
         length += 1;
         bits = bits << 6 | (value as u32 & 63);

@@ -10,7 +10,7 @@ use flate2::write::{DeflateEncoder, GzEncoder};
 use poplar::mail::eicar;
 use sevenz_rust2::{ArchiveEntry, ArchiveWriter, EncoderMethod};
 
-use super::{Mails, encoded, file, mixed, part};
+use super::{Mails, mixed, part};
 
 fn attached(octets: &[u8]) -> Vec<u8> {
     mixed(&[super::TEXT, &part("base64", &(STANDARD.encode(octets) + "\r\n"))]).into_bytes()
@@ -69,49 +69,65 @@ pub(super) fn zip(octets: &[u8], is_long: bool) -> Vec<u8> {
 }
 
 pub(super) fn all() -> Mails {
-    let named = |(name, octets): (&str, Vec<u8>)| (format!("archive: {name}"), attached(&octets));
-    [hidden(), inside()].concat().into_iter().map(named).collect()
+    [readable(&eicar()), named(unread())].concat()
+}
+
+/// Such that programs take the file out of.
+pub(super) fn readable(file: &[u8]) -> Mails {
+    named([hidden(file), inside(file)].concat())
+}
+
+fn named(files: Files) -> Mails {
+    files.into_iter().map(|(name, octets)| (format!("archive: {name}"), attached(&octets))).collect()
 }
 
 type Files = Vec<(&'static str, Vec<u8>)>;
 
 /// Where clamd does not look.
-fn hidden() -> Files {
-    let (test, plain) = (eicar(), b"Nothing to see here, move along.");
-    let halves = test.split_at(30);
-    let bad = zip(&test, false);
+fn hidden(file: &[u8]) -> Files {
+    let plain = b"Nothing to see here, move along.";
+    let halves = file.split_at(30);
+    let zipped = zip(file, false);
     vec![
-        ("long sizes", zip(&test, true)),
-        ("second of two", [zip(plain, false), bad.clone()].concat()),
-        ("first of two", [bad.clone(), zip(plain, false)].concat()),
-        ("behind a gzip file", [gzip(plain), bad.clone()].concat()),
-        ("behind a tar archive", [tar(plain), bad.clone()].concat()),
-        ("behind music", [&b"ID3\x04\0\0\0\0\0\0"[..], &[0; 300], &bad].concat()),
-        ("behind a database", [&b"SQLite format 3\0"[..], &[0; 300], &bad].concat()),
-        ("second gzip stream", [gzip(plain), gzip(&test)].concat()),
+        ("long sizes", zip(file, true)),
+        ("second of two", [zip(plain, false), zipped.clone()].concat()),
+        ("first of two", [zipped.clone(), zip(plain, false)].concat()),
+        ("behind a gzip file", [gzip(plain), zipped.clone()].concat()),
+        ("behind a tar archive", [tar(plain), zipped.clone()].concat()),
+        ("behind music", [&b"ID3\x04\0\0\0\0\0\0"[..], &[0; 300], &zipped].concat()),
+        ("behind a database", [&b"SQLite format 3\0"[..], &[0; 300], &zipped].concat()),
+        ("second gzip stream", [gzip(plain), gzip(file)].concat()),
         ("two gzip streams", [gzip(halves.0), gzip(halves.1)].concat()),
         ("two bzip2 streams", [bzip2(halves.0), bzip2(halves.1)].concat()),
-        ("second bzip2 stream", [bzip2(b""), bzip2(&test)].concat()),
-        ("second of two tars", gzip(&[tar(plain), tar(&gzip(&test))].concat())),
-        ("7z with bzip2", seven_zip(&test, EncoderMethod::BZIP2)),
+        ("second bzip2 stream", [bzip2(b""), bzip2(file)].concat()),
+        ("second of two tars", gzip(&[tar(plain), tar(&gzip(file))].concat())),
     ]
 }
 
-/// What would be flagged by itself, or found, in what clamd opens.
-fn inside() -> Files {
+/// What would be found by itself, in what clamd opens.
+fn inside(file: &[u8]) -> Files {
+    let coded = STANDARD.encode(file) + "\r\n";
+    let odd = format!("X-One: 1\r\n{}", mixed(&[&part("base64", &coded.replace('l', "l!"))]));
+    let quoted: String = file.iter().map(|octet| format!("={octet:02X}")).collect();
+    let quoted = mixed(&[&part("quoted-printable", &quoted)]);
+    vec![
+        ("odd mail in zip", zip(odd.as_bytes(), false)),
+        ("mail in tar in gzip", gzip(&tar(quoted.as_bytes()))),
+        ("long sizes in zip", zip(&zip(file, true), false)),
+        ("second of two in gzip", gzip(&[zip(b"Nothing here.", false), zip(file, false)].concat())),
+    ]
+}
+
+/// What clamd does not open, in what it does, and by itself.
+fn unread() -> Files {
     let lzip = [b"LZIP\x01\x0c", &[0; 40][..]].concat();
     let sealed = b"-----BEGIN PGP MESSAGE-----\r\n\r\nhQEMA\r\n-----END PGP MESSAGE-----\r\n".to_vec();
-    let odd = format!("X-One: 1\r\n{}\r\n--b1\r\n", mixed(&[&part("base64", &encoded().replace('l', "l!"))]));
-    let quoted = mixed(&[&part("quoted-printable", &file().replace('X', "=58"))]);
     vec![
+        ("7z with bzip2", seven_zip(&eicar(), EncoderMethod::BZIP2)),
         ("lzip in zip", zip(&lzip, false)),
         ("lzip in zip in gzip", gzip(&zip(&lzip, false))),
         ("lzip in tar in bzip2", bzip2(&tar(&lzip))),
         ("lzip in 7z", seven_zip(&lzip, EncoderMethod::LZMA2)),
         ("encrypted text in zip", zip(&sealed, false)),
-        ("odd mail in zip", zip(odd.as_bytes(), false)),
-        ("mail in tar in gzip", gzip(&tar(quoted.as_bytes()))),
-        ("long sizes in zip", zip(&zip(&eicar(), true), false)),
-        ("second of two in gzip", gzip(&[zip(b"Nothing here.", false), zip(&eicar(), false)].concat())),
     ]
 }

@@ -6,7 +6,7 @@ use poplar::mail::eicar;
 
 use super::{Mails, TEXT, TOP, encoded, file, mixed, named, part};
 
-fn uuencoded(value: fn(u8) -> char) -> String {
+pub(super) fn uuencoded(octets: &[u8], value: fn(u8) -> char) -> String {
     let line = |chunk: &[u8]| {
         let mut line = String::from(value(u8::try_from(chunk.len()).unwrap()));
         for group in chunk.chunks(3) {
@@ -15,10 +15,10 @@ fn uuencoded(value: fn(u8) -> char) -> String {
         }
         line + "\r\n"
     };
-    eicar().chunks(45).map(line).collect()
+    octets.chunks(45).map(line).collect()
 }
 
-fn uu(value: u8) -> char {
+pub(super) fn uu(value: u8) -> char {
     if value == 0 { '`' } else { char::from(value + 32) }
 }
 
@@ -28,7 +28,7 @@ fn xx(value: u8) -> char {
 
 /// Files that stand in the text of mails.
 pub(super) fn texts() -> Mails {
-    let data = uuencoded(uu);
+    let data = uuencoded(&eicar(), uu);
     let plain = |body: &str| format!("{}\r\n{body}", TOP.replace("MIME-Version: 1.0\r\n", ""));
     let html = |body: &str| format!("{TOP}Content-Type: text/html\r\n\r\n<html><a href=\"{body}\">x</a></html>\r\n");
     let percent: String = eicar().iter().map(|octet| format!("%{octet:02X}")).collect();
@@ -51,7 +51,7 @@ pub(super) fn texts() -> Mails {
             ("uuencode without a begin", mixed(&[&part("x-uuencode", &data)])),
             ("uuencode in a text part", mixed(&[&format!("{TEXT}begin 666 a b.com\r\n{data} \r\nend\r\n")])),
             ("uuencode behind the end", format!("{}begin 644 a.com\r\n{data}`\r\nend\r\n", mixed(&[TEXT]))),
-            ("xxencode", plain(&format!("begin 644 a.com\r\n{}+\r\nend\r\n", uuencoded(xx)))),
+            ("xxencode", plain(&format!("begin 644 a.com\r\n{}+\r\nend\r\n", uuencoded(&eicar(), xx)))),
             ("begin-base64", plain(&format!("begin-base64 644 a.com\r\n{}====\r\n", encoded()))),
             ("base64 in the text", plain(&format!("Save this:\r\n\r\n{}\r\nBye\r\n", encoded()))),
             ("base64 behind words", plain(&format!("Save\r\nthis\r\n{}Bye\r\n", encoded()))),
@@ -105,7 +105,7 @@ pub(super) fn texts() -> Mails {
     )
 }
 
-fn yenc(octets: &[u8]) -> Vec<u8> {
+pub(super) fn yenc(octets: &[u8]) -> Vec<u8> {
     octets
         .iter()
         .flat_map(|octet| match octet.wrapping_add(42) {

@@ -2,6 +2,7 @@
 
 mod archives;
 mod files;
+mod readers;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -45,18 +46,15 @@ fn with_type(content_type: &str, boundary: &str) -> String {
 }
 
 pub(crate) fn all() -> Mails {
-    [
-        boundaries(),
-        structures(),
-        frames(),
-        line_ends(),
-        encodings(),
-        base64s(),
-        files::texts(),
-        files::wrappers(),
-        archives::all(),
-    ]
-    .concat()
+    let parts = [boundaries(), structures(), frames(), line_ends(), encodings(), base64s()].concat();
+    let files = [files::texts(), files::wrappers(), archives::all(), readers::all()].concat();
+    [parts, files].concat()
+}
+
+/// The same archives, pages and documents that hide the test file, around one that nobody minds.
+pub(crate) fn harmless() -> Mails {
+    let file = b"Nothing to see here: 68 octets of plain text, as the test file has too";
+    [archives::readable(file), readers::readable(file)].concat()
 }
 
 fn named(group: &str, mails: Vec<(&str, String)>) -> Mails {

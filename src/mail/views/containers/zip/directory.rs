@@ -54,11 +54,11 @@ impl Member<'_> {
     }
 }
 
-pub(super) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
+pub(in super::super) fn u16_at(octets: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(octets.get(at..at.checked_add(2)?)?.try_into().ok()?))
 }
 
-pub(super) fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
+pub(in super::super) fn u32_at(octets: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(octets.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 

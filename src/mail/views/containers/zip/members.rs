@@ -125,6 +125,8 @@ pub(super) fn data<'o>(octets: &'o [u8], archive: &Archive<'_>, member: &Member<
     octets.get(begin..end)
 }
 
+pub(super) const OVERLAP: &str = "members overlap";
+
 /// Members that share octets, reach into the directory, or stand in the archive without standing in its directory.
 pub(super) fn layout(octets: &[u8], archive: &Archive<'_>, before: u64) -> Vec<Doubt> {
     let mut doubts = Vec::new();
@@ -137,7 +139,7 @@ pub(super) fn layout(octets: &[u8], archive: &Archive<'_>, before: u64) -> Vec<D
     let mut reached = before;
     for (begin, end, member) in extents {
         if begin < reached {
-            doubts.push(contradiction("members overlap", member));
+            doubts.push(contradiction(OVERLAP, member));
             break;
         }
         if end > archive.directory as u64 {

@@ -11,7 +11,7 @@ use super::source::Source;
 use super::{Budget, Limits, walk};
 use crate::mail::views::Doubt;
 
-pub(super) use directory::printable;
+pub(super) use directory::{printable, u16_at, u32_at};
 pub(in crate::mail::views) use strays::Strays;
 
 /// Archives looked into, nested ones among them.
@@ -46,7 +46,8 @@ pub(super) fn sources<'o>(octets: &'o [u8], limits: &Limits, covered: &[Range<us
     // Streams of such a document lie in pieces; clamd puts them together.
     let is_scattered = octets.starts_with(super::OLE);
     // clamd looks for one archive, at the beginning.
-    let is_hidden = archives.len() > 1 || !octets.starts_with(b"PK");
+    let is_first = [directory::LOCAL, directory::END].iter().any(|begin| octets.starts_with(begin));
+    let is_hidden = archives.len() > 1 || !is_first;
     let mut reached = 0;
     for archive in archives {
         zips.archives += 1;
@@ -58,8 +59,8 @@ pub(super) fn sources<'o>(octets: &'o [u8], limits: &Limits, covered: &[Range<us
             let note = &mut |doubt| zips.doubts.push(doubt);
             archive.members.iter().for_each(|member| _ = members::claims(member, limits, note));
         } else {
-            zips.archive(octets, &archive, limits, reached);
-            if !is_covered(&archive, covered) {
+            let is_sound = zips.archive(octets, &archive, limits, reached);
+            if is_sound && !is_covered(&archive, covered) {
                 zips.members(octets, &archive, limits, is_hidden);
             }
         }
@@ -78,8 +79,9 @@ impl<'o> Zips<'o> {
         self.doubts.push(Doubt::TooManyMembers { count: MOST_ARCHIVES as u64 + 1, limit: MOST_ARCHIVES as u64 });
     }
 
-    /// What the archive as a whole says. `before`: where the archive before this one ends.
-    fn archive(&mut self, octets: &[u8], archive: &directory::Archive<'_>, limits: &Limits, before: u64) {
+    /// What the archive as a whole says. `before`: where the archive before this one ends. Whether its members lie where
+    /// members may: of those that lie over each other few octets would make endless work, and none of them is clean.
+    fn archive(&mut self, octets: &[u8], archive: &directory::Archive<'_>, limits: &Limits, before: u64) -> bool {
         if archive.count > limits.members {
             self.doubts.push(Doubt::TooManyMembers { count: archive.count, limit: limits.members });
         }
@@ -90,7 +92,10 @@ impl<'o> Zips<'o> {
         if claimed > limits.total_bytes {
             self.doubts.push(Doubt::ContentTooLarge { size_bytes: claimed, limit_bytes: limits.total_bytes });
         }
-        self.doubts.extend(members::layout(octets, archive, before));
+        let layout = members::layout(octets, archive, before);
+        let is_sound = !layout.iter().any(|doubt| matches!(doubt, Doubt::Contradiction { what: members::OVERLAP, .. }));
+        self.doubts.extend(layout);
+        is_sound
     }
 
     fn members(&mut self, octets: &'o [u8], archive: &directory::Archive<'o>, limits: &Limits, is_hidden: bool) {

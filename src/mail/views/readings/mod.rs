@@ -1,21 +1,26 @@
 //! Makes the readings: parts first, then whatever looks like a part or a file in what nobody has decoded yet, and the
 //! same again in all that came out.
 
+mod decodings;
+mod inside;
+mod places;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::containers::Budget;
 use super::containers::zip::Strays;
-use super::containers::{Budget, Member};
 use super::doubt::Doubt;
 use super::entities::{Entities, Entity, entities};
-use super::fields::Coding;
-use super::transfer::{base64, quoted, uuencode};
-use super::{Limits, View, Views, carve, containers};
-use crate::mail::message::{Encoding, Message, Part, Problem};
+use super::transfer::base64;
+use super::{Limits, View, Views, carve};
+use crate::mail::message::{Message, Part, Problem};
+use decodings::{decodings, part_readings};
+use places::{gaps, is_notice, owner_of, part_at, place};
 
 /// Further readings of one message.
-const MOST_READINGS: usize = 400;
+const MOST_READINGS: usize = 2000;
 /// Readings in readings in readings.
 const MOST_LEVELS: u8 = 6;
 /// What archives unpack to gives room for readings of it, but no more than this.
@@ -28,6 +33,8 @@ pub(super) struct Readings<'x, 'l> {
     /// How many decodings lie between the message and each view.
     levels: Vec<u8>,
     by_length: HashMap<usize, Vec<usize>>,
+    /// The same for those of one part.
+    by_owner: HashMap<(String, usize), Vec<usize>>,
     numbers: HashMap<(String, &'static str), u32>,
     doubts: Vec<Doubt>,
     parts: usize,
@@ -46,6 +53,7 @@ impl<'x, 'l> Readings<'x, 'l> {
             views: Vec::new(),
             levels: Vec::new(),
             by_length: HashMap::new(),
+            by_owner: HashMap::new(),
             numbers: HashMap::new(),
             doubts: Vec::new(),
             parts: message.parts.len(),
@@ -55,8 +63,7 @@ impl<'x, 'l> Readings<'x, 'l> {
         };
         // What may still be unpacked of archives in any of the views.
         let mut budget = Budget::of(raw.len(), limits);
-        let problems = message.problems.iter().filter(|problem| **problem != Problem::NoHeaders);
-        readings.doubts.extend(problems.map(|problem| Doubt::Structure(*problem)));
+        readings.doubts.extend(structural(message));
         readings.doubts.extend(limits.doubt(raw));
         readings.parts(message);
         readings.undecoded(message, &mut budget);
@@ -76,14 +83,29 @@ impl<'x, 'l> Readings<'x, 'l> {
         for part in &message.parts {
             self.push(format!("part {}", part.number), part.decoded(), 0);
         }
-        for part in &message.parts {
+        for (at, part) in message.parts.iter().enumerate() {
             let owner = format!("part {}", part.number);
-            for (kind, octets) in part_readings(part) {
-                self.add(&owner, kind, Cow::Owned(octets), 1);
+            self.part(at, part, &owner, 1);
+        }
+    }
+
+    /// Further readings of a part. `at`: whose doubts its own are.
+    fn part(&mut self, at: usize, part: &Part<'_>, owner: &str, level: u8) {
+        for (kind, octets) in part_readings(part) {
+            if self.is_spent() {
+                break;
             }
-            if let Some(text) = carve::hidden_text(part) {
-                self.add(&owner, "text", Cow::Owned(text.into_bytes()), 1);
-            }
+            self.add(owner, kind, Cow::Owned(octets), level);
+        }
+        match carve::hidden_text(part) {
+            Ok(text) => self.text(owner, text, level),
+            Err(doubt) => self.views[at].doubts.push(doubt),
+        }
+    }
+
+    fn text(&mut self, owner: &str, text: Option<String>, level: u8) {
+        if let Some(text) = text {
+            self.add(owner, "text", Cow::Owned(text.into_bytes()), level);
         }
     }
 
@@ -116,9 +138,12 @@ impl<'x, 'l> Readings<'x, 'l> {
         if is_cut {
             self.too_many();
         }
+        for (kind, octets) in carve::across(raw) {
+            self.add("body", kind, Cow::Owned(octets), 1);
+        }
         if let Some(text) = carve::utf16(raw) {
             self.doubt(Doubt::Charset("utf-16".to_owned()));
-            self.add("body", "text", Cow::Owned(text.into_bytes()), 1);
+            self.text("body", Some(text), 1);
         }
     }
 
@@ -153,111 +178,30 @@ impl<'x, 'l> Readings<'x, 'l> {
             self.add(owner, "body", source.slice(entity.body.clone()), level + 1);
         }
         for (kind, octets) in decodings(body, declared.coding) {
+            if self.is_spent() {
+                break;
+            }
             self.add(owner, kind, Cow::Owned(octets), level + 1);
-        }
-    }
-
-    /// Looks into all views, those that come out of it among them.
-    fn inside(&mut self, budget: &mut Budget) {
-        let mut at = 0;
-        while at < self.views.len() {
-            let octets = std::mem::take(&mut self.views[at].octets);
-            let limits = self.limits;
-            let doubts = containers::inspect(&octets, limits, budget, |budget, member| self.member(at, member, budget));
-            self.look(at, &octets, matches!(octets, Cow::Owned(_)), budget);
-            let view = &mut self.views[at];
-            view.octets = octets;
-            view.doubts.extend(doubts);
-            at += 1;
-        }
-    }
-
-    /// A member of an archive in a view. What the scanner comes upon by itself is only looked into, the rest it is shown.
-    fn member(&mut self, at: usize, member: &Member<'_>, budget: &mut Budget) -> bool {
-        if !member.is_hidden {
-            let more = member.octets.len().min(self.left_growth);
-            self.left_growth -= more;
-            self.left_bytes = self.left_bytes.saturating_add(more);
-            self.left_work = self.left_work.saturating_add(4 * more);
-            self.look(at, &member.octets, true, budget);
-        } else if self.levels[at] == MOST_LEVELS {
-            self.too_deep(at);
-        } else {
-            let octets = Cow::Owned(member.octets.to_vec());
-            self.add(&self.owner(at), member.kind, octets, self.levels[at] + 1);
-        }
-        member.is_hidden
-    }
-
-    fn too_deep(&mut self, at: usize) {
-        let (doubts, doubt) = (&mut self.views[at].doubts, Doubt::TooDeep { levels: MOST_LEVELS });
-        if !doubts.contains(&doubt) {
-            doubts.push(doubt);
-        }
-    }
-
-    /// Who answers for a view.
-    fn owner(&self, at: usize) -> String {
-        let name = &self.views[at].name;
-        if at < self.parts { name.clone() } else { owner_of(name) }
-    }
-
-    /// `octets`: those of a view, or of a member of it. `is_made`: they stand nowhere in the message.
-    fn look(&mut self, at: usize, octets: &[u8], is_made: bool, budget: &mut Budget) {
-        let (owner, level) = (self.owner(at), self.levels[at]);
-        if level == MOST_LEVELS {
-            if Self::has_more(octets, budget) {
-                self.too_deep(at);
-            }
-            return;
-        }
-        self.files(&owner, octets, level + 1, budget);
-        if !is_made {
-            return;
-        }
-        let is_guess = self.views[at].name.contains("quoted-printable");
-        let Entities { found, is_cut } = entities(octets);
-        if is_cut {
-            self.too_many();
-        }
-        for entity in found {
-            let is_structural = entity.is_placed && entity.has_content_headers && !is_guess;
-            if is_structural && self.views[at].doubts.len() < 8 {
-                self.views[at].doubts.extend(entity.declared.doubts.iter().cloned());
-            }
-            self.entity(&owner, &entity, false, Source::Made(octets), level);
         }
     }
 
     /// Adds every file inside the octets.
     fn files(&mut self, owner: &str, octets: &[u8], level: u8, budget: &mut Budget) {
-        let files = carve::files(octets, false);
-        for (kind, found) in files.found {
+        let is_cut = carve::files(octets, &mut |kind, found| {
             if found != *octets {
                 self.add(owner, kind, Cow::Owned(found), level);
             }
-        }
+        });
         let mut strays = Strays::of(octets);
         while let Some(found) = strays.next(budget) {
-            if self.left_bytes == 0 {
-                self.exhausted();
+            if self.is_spent() {
                 break;
             }
             self.add(owner, "zip", Cow::Owned(found.into_owned()), level);
         }
-        if files.is_cut || strays.is_cut() {
+        if is_cut || strays.is_cut() {
             self.too_many();
         }
-    }
-
-    /// Whether anything would be read out of the octets: files, or parts.
-    fn has_more(octets: &[u8], budget: &mut Budget) -> bool {
-        let files = carve::files(octets, false);
-        let mut strays = Strays::of(octets);
-        let has_strays = strays.next(budget).is_some();
-        let Entities { found, is_cut } = entities(octets);
-        let has_parts = found.iter().any(|entity| entity.has_content_headers && entity.is_readable(false));
-        !files.found.is_empty() || has_strays || files.is_cut || strays.is_cut() || has_parts || is_cut
     }
 
     fn add(&mut self, owner: &str, kind: &'static str, octets: Cow<'x, [u8]>, level: u8) {
@@ -282,6 +226,14 @@ impl<'x, 'l> Readings<'x, 'l> {
         self.push(name, octets, level);
     }
 
+    /// Whether there is no room for another reading, which is told.
+    fn is_spent(&mut self) -> bool {
+        if self.left_bytes == 0 {
+            self.exhausted();
+        }
+        self.left_bytes == 0
+    }
+
     fn exhausted(&mut self) {
         (self.left_bytes, self.left_work) = (0, 0);
         self.too_many();
@@ -302,20 +254,30 @@ impl<'x, 'l> Readings<'x, 'l> {
     }
 
     fn push(&mut self, name: String, octets: Cow<'x, [u8]>, level: u8) {
-        self.by_length.entry(octets.len()).or_default().push(self.views.len());
+        let (at, length) = (self.views.len(), octets.len());
+        self.by_length.entry(length).or_default().push(at);
+        let owner = if at < self.parts { name.clone() } else { owner_of(&name) };
+        self.by_owner.entry((owner, length)).or_default().push(at);
         self.views.push(View { name, octets, doubts: Vec::new() });
         self.levels.push(level);
     }
 
     /// A part answers for what can be read out of it, also where the same octets stand elsewhere in the message.
     fn is_known(&self, owner: &str, octets: &[u8]) -> bool {
-        let is_of_part = owner.starts_with("part ");
-        let is_same = |at: &usize| {
-            let view = &self.views[*at];
-            *view.octets == *octets && (!is_of_part || owner_of(&view.name) == owner)
+        let length = octets.len();
+        let same = match owner.starts_with("part ") {
+            true => self.by_owner.get(&(owner.to_owned(), length)),
+            false => self.by_length.get(&length),
         };
-        octets == self.raw || self.by_length.get(&octets.len()).is_some_and(|views| views.iter().any(is_same))
+        octets == self.raw || same.into_iter().flatten().any(|at| *self.views[*at].octets == *octets)
     }
+}
+
+/// What of a message could not be taken apart, or not surely.
+fn structural(message: &Message<'_>) -> impl Iterator<Item = Doubt> {
+    let problems = message.problems.iter().copied();
+    let doubtful = problems.filter(|problem| !matches!(problem, Problem::NoHeaders | Problem::CutWhenReturned));
+    doubtful.map(Doubt::Structure)
 }
 
 /// What readings are taken from: the message itself, or what was decoded out of it.
@@ -342,77 +304,4 @@ impl<'x, 's> Source<'x, 's> {
             Self::Made(octets) => Cow::Owned(octets[range].to_vec()),
         }
     }
-}
-
-/// Where a part's body stands in the raw octets, if it does.
-fn place(raw: &[u8], part: &Part<'_>) -> Option<Range<usize>> {
-    let Cow::Borrowed(body) = part.raw() else { return None };
-    let start = (body.as_ptr() as usize).checked_sub(raw.as_ptr() as usize)?;
-    (start + body.len() <= raw.len()).then(|| start..start + body.len())
-}
-
-/// Which part's body an octet stands in.
-fn part_at(ranges: &[Range<usize>], octet: usize) -> Option<usize> {
-    let after = ranges.partition_point(|range| range.start <= octet);
-    after.checked_sub(1).filter(|at| octet < ranges[*at].end)
-}
-
-/// What lies between the parts, the first header block left out.
-fn gaps(raw: &[u8], ranges: &[Range<usize>]) -> Vec<Range<usize>> {
-    let mut gaps = Vec::new();
-    let mut from = crate::mail::message::header_block(raw).len();
-    for range in ranges {
-        if range.start > from {
-            gaps.push(from..range.start);
-        }
-        from = from.max(range.end);
-    }
-    gaps.push(from..raw.len());
-    gaps.retain(|gap| !gap.is_empty());
-    gaps
-}
-
-/// The notices that mail programs put before the first boundary.
-fn is_notice(octets: &[u8]) -> bool {
-    const LONGEST: usize = 400;
-    let has = |words: &[u8]| memchr::memmem::find(octets, words).is_some();
-    octets.len() <= LONGEST && (has(b"MIME") || has(b"multi-part") || has(b"multipart")) && !has(b":")
-}
-
-/// Readings of a part's body other than the one that the rules give.
-fn part_readings(part: &Part<'_>) -> Vec<(&'static str, Vec<u8>)> {
-    let body = part.raw();
-    match part.encoding() {
-        Encoding::Base64 if base64::is_plain(body) => Vec::new(),
-        Encoding::Base64 => {
-            let mut all = decodings(body, Coding { base64: true, uuencode: true, ..Coding::default() });
-            all.push(("undecoded", body.to_vec()));
-            all
-        }
-        Encoding::QuotedPrintable if quoted::is_plain(body) && !base64::is_likely(body) => Vec::new(),
-        Encoding::QuotedPrintable => decodings(body, Coding { quoted: true, ..Coding::default() }),
-        Encoding::None => decodings(body, Coding::default()),
-    }
-}
-
-/// What a body can be decoded to, by its headers or by its looks.
-fn decodings(body: &[u8], coding: Coding) -> Vec<(&'static str, Vec<u8>)> {
-    let mut all = Vec::new();
-    if coding.base64 || base64::is_likely(body) {
-        all.extend(base64::readings(body).into_iter().map(|octets| ("base64", octets)));
-    }
-    if coding.uuencode {
-        all.extend(uuencode::files(body, true).into_iter().map(|octets| ("uuencode", octets)));
-    }
-    if coding.quoted || quoted::is_likely(body) {
-        let readings = quoted::readings(body).into_iter().take(if coding.quoted { 3 } else { 1 });
-        all.extend(readings.map(|octets| ("quoted-printable", octets)));
-    }
-    all
-}
-
-/// `part N` of a reading of part N, else the first word.
-fn owner_of(name: &str) -> String {
-    let words = if name.starts_with("part ") { 2 } else { 1 };
-    name.split(' ').take(words).collect::<Vec<_>>().join(" ")
 }

@@ -1,8 +1,10 @@
 //! Base64 (RFC 4648) in all the ways decoders forgive.
 
-use std::ops::Range;
+mod runs;
 
-use crate::mail::views::lines::{lines, long_runs};
+use crate::mail::views::lines::lines;
+
+pub(in crate::mail::views) use runs::{pieces, runs};
 
 /// Shorter runs of signs are taken for words; what is 60 octets long takes 80.
 const SHORTEST_RUN: usize = 80;
@@ -15,6 +17,8 @@ enum Padding {
     Stop,
     /// Is not there.
     Ignore,
+    /// Ends everything where four signs are full with it, else is not there: Python's `binascii`.
+    StopWhenFull,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,17 @@ struct Rules {
     has_url_signs: bool,
     /// Whether each line is decoded for itself.
     by_line: bool,
+}
+
+impl Rules {
+    /// In how many things they differ from what most decoders do.
+    fn oddities(self) -> usize {
+        let Self { padding, strange, has_url_signs, by_line } = self;
+        [padding != Padding::Restart, strange != Strange::Skip, !has_url_signs, by_line]
+            .iter()
+            .filter(|is| **is)
+            .count()
+    }
 }
 
 const LENIENT: Rules = Rules { padding: Padding::Restart, strange: Strange::Skip, has_url_signs: true, by_line: false };
@@ -58,36 +73,51 @@ pub(in crate::mail::views) fn is_likely(body: &[u8]) -> bool {
         return false;
     }
     let signs = count(|octet| is_sign(**octet));
+    let padding = count(|octet| **octet == b'=');
     let others = sample.len() - signs - blanks - count(|octet| matches!(octet, b'\r' | b'\n'));
-    signs >= SHORTEST_RUN && others * 16 <= signs && blanks * 16 <= signs && is_mixed(sample)
+    let is_rare = others * 16 <= signs && blanks * 16 <= signs && padding * 32 <= signs;
+    signs >= SHORTEST_RUN && is_rare && is_mixed(sample)
 }
 
-/// Every reading of a body.
-pub(in crate::mail::views) fn readings(body: &[u8]) -> Vec<Vec<u8>> {
-    let mut all = vec![decode(body, LENIENT)];
-    if is_plain(body) {
-        return all;
-    }
-    for rules in [
-        Rules { padding: Padding::Stop, ..LENIENT },
-        Rules { padding: Padding::Ignore, ..LENIENT },
-        Rules { strange: Strange::Stop, ..LENIENT },
-        Rules { strange: Strange::SkipLine, ..LENIENT },
-        Rules { strange: Strange::SkipLine, has_url_signs: false, ..LENIENT },
-        Rules { has_url_signs: false, ..LENIENT },
-        Rules { by_line: true, ..LENIENT },
-    ] {
-        let reading = decode(body, rules);
-        if !all.contains(&reading) {
-            all.push(reading);
+/// Every reading of a body, some perhaps the same. `is_sure`: that it is base64 at all; else decoders are not expected to
+/// differ in more than one thing at a time.
+pub(in crate::mail::views) fn readings(body: &[u8], is_sure: bool) -> impl Iterator<Item = Vec<u8>> {
+    let others = if is_plain(body) { Vec::new() } else { rules(body) };
+    let others = others.into_iter().filter(move |rules| is_sure || rules.oddities() == 1);
+    [LENIENT].into_iter().chain(others).map(|rules| decode(body, rules)).filter(|reading| !reading.is_empty())
+}
+
+/// All the ways in which decoders differ over what is in a body.
+fn rules(body: &[u8]) -> Vec<Rules> {
+    let has = |is: fn(u8) -> bool| body.iter().any(|octet| is(*octet));
+    let data = body.trim_ascii_end();
+    let data = data.strip_suffix(b"==").or_else(|| data.strip_suffix(b"=")).unwrap_or(data);
+    let is_strange = |octet: u8| value(octet, false).is_none() && !is_space(octet) && octet != b'=';
+    let paddings: &[Padding] = match memchr::memchr(b'=', data) {
+        Some(_) => &[Padding::Restart, Padding::Stop, Padding::Ignore, Padding::StopWhenFull],
+        None => &[Padding::Restart],
+    };
+    let stranges: &[Strange] =
+        if has(is_strange) { &[Strange::Skip, Strange::Stop, Strange::SkipLine] } else { &[Strange::Skip] };
+    let url_signs: &[bool] = if has(|octet| matches!(octet, b'-' | b'_')) { &[true, false] } else { &[true] };
+    let mut all = vec![Rules { by_line: true, ..LENIENT }];
+    for padding in paddings {
+        for strange in stranges {
+            let each = url_signs.iter().map(|has_url_signs| (*padding, *strange, *has_url_signs));
+            all.extend(each.map(|(padding, strange, has_url_signs)| Rules {
+                padding,
+                strange,
+                has_url_signs,
+                ..LENIENT
+            }));
         }
     }
-    all.retain(|reading| !reading.is_empty());
+    all.retain(|rules| rules.oddities() > 0);
     all
 }
 
 fn decode(body: &[u8], rules: Rules) -> Vec<u8> {
-    let mut decoder = Decoder { bits: 0, count: 0, out: Vec::with_capacity(body.len() / 4 * 3) };
+    let mut decoder = Decoder { bits: 0, count: 0, padding: 0, out: Vec::with_capacity(body.len() / 4 * 3) };
     if !(rules.by_line || rules.strange == Strange::SkipLine) {
         decoder.feed(body, rules);
         decoder.flush();
@@ -99,7 +129,9 @@ fn decode(body: &[u8], rules: Rules) -> Vec<u8> {
         if rules.strange == Strange::SkipLine && line.text.iter().any(is_strange) {
             continue;
         }
-        decoder.feed(line.text, rules);
+        if !decoder.feed(line.text, rules) {
+            break;
+        }
         if rules.by_line {
             decoder.flush();
         }
@@ -111,28 +143,40 @@ fn decode(body: &[u8], rules: Rules) -> Vec<u8> {
 struct Decoder {
     bits: u32,
     count: u8,
+    /// Of the four signs that have begun.
+    padding: u8,
     out: Vec<u8>,
 }
 
 impl Decoder {
-    fn feed(&mut self, octets: &[u8], rules: Rules) {
+    /// Whether more may follow.
+    fn feed(&mut self, octets: &[u8], rules: Rules) -> bool {
         for octet in octets {
             if let Some(value) = value(*octet, rules.has_url_signs) {
                 self.bits = self.bits << 6 | u32::from(value);
                 self.count += 1;
+                self.padding = 0;
                 if self.count == 4 {
                     self.flush();
                 }
             } else if *octet == b'=' {
                 match rules.padding {
                     Padding::Restart => self.flush(),
-                    Padding::Stop => return,
+                    Padding::Stop => return false,
                     Padding::Ignore => {}
+                    Padding::StopWhenFull if self.count < 2 => {}
+                    Padding::StopWhenFull => {
+                        self.padding += 1;
+                        if self.count + self.padding >= 4 {
+                            return false;
+                        }
+                    }
                 }
             } else if rules.strange == Strange::Stop && !is_space(*octet) {
-                return;
+                return false;
             }
         }
+        true
     }
 
     /// Writes the whole octets of what has come.
@@ -140,7 +184,7 @@ impl Decoder {
         let octets = (self.bits << (6 * (4 - u32::from(self.count.min(4))))).to_be_bytes();
         let whole = usize::from(self.count) * 6 / 8;
         self.out.extend_from_slice(&octets[1..1 + whole]);
-        (self.bits, self.count) = (0, 0);
+        (self.bits, self.count, self.padding) = (0, 0, 0);
     }
 }
 
@@ -176,98 +220,6 @@ fn is_mixed(octets: &[u8]) -> bool {
     has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && (has(u8::is_ascii_digit) || octets.contains(&b'+'))
 }
 
-/// Whether a single word is rather an address: full of the signs that stand between words there, or of `=`.
-fn is_path(word: &[u8]) -> bool {
-    let data = word.strip_suffix(b"=").unwrap_or(word);
-    let data = data.strip_suffix(b"=").unwrap_or(data);
-    let count = |signs: &[u8]| data.iter().filter(|octet| signs.contains(octet)).count();
-    count(b"=") > 0 || count(b"/-_") * 10 > data.len() || count(b"-_") > 0 && count(b"+/") > 0
-}
-
-/// Pieces of text that look like base64 whatever stands around them: whole lines of it, and words too long to be any.
-/// Each is decoded; also without the lines at the beginning that do not fit the others.
-pub(in crate::mail::views) fn runs(octets: &[u8]) -> Vec<Vec<u8>> {
-    let mut runs = Runs { octets, pieces: Vec::new(), length: 0, found: Vec::new() };
-    for line in lines(octets) {
-        let range = line.range();
-        let text = &octets[range.clone()];
-        let first = text.iter().position(|octet| !is_sign(*octet)).unwrap_or(text.len());
-        if first == text.len() {
-            if text.is_empty() {
-                runs.close();
-            } else {
-                runs.push(range);
-            }
-            continue;
-        }
-        if first > 0 {
-            runs.push(range.start..range.start + first);
-        }
-        runs.close();
-        runs.inside(range.start + first, range.end);
-    }
-    runs.close();
-    runs.found
-}
-
-struct Runs<'o> {
-    octets: &'o [u8],
-    pieces: Vec<Range<usize>>,
-    length: usize,
-    found: Vec<Vec<u8>>,
-}
-
-impl Runs<'_> {
-    fn push(&mut self, piece: Range<usize>) {
-        self.length += piece.len();
-        self.pieces.push(piece);
-    }
-
-    /// The words of a line behind its first one: those too long to be any, and the last, which may go on in the next line.
-    fn inside(&mut self, start: usize, end: usize) {
-        let octets = self.octets;
-        for word in long_runs(&octets[start..end], SHORTEST_RUN, is_sign) {
-            if start + word.end < end {
-                self.push(start + word.start..start + word.end);
-                self.close();
-            }
-        }
-        let last = octets[start..end].iter().rposition(|octet| !is_sign(*octet)).map_or(start, |at| start + at + 1);
-        if last < end {
-            self.push(last..end);
-        }
-    }
-
-    fn close(&mut self) {
-        if std::mem::take(&mut self.length) < SHORTEST_RUN {
-            self.pieces.clear();
-            return;
-        }
-        let pieces = std::mem::take(&mut self.pieces);
-        self.decode(&pieces);
-        let regular = pieces.windows(2).position(|pair| pair[0].len() == pair[1].len() || pair[0].len() >= 60);
-        // One long line behind words.
-        let long = pieces.iter().position(|piece| piece.len() >= 60);
-        let mut begins: Vec<usize> = [regular, long].into_iter().flatten().filter(|begin| *begin > 0).collect();
-        begins.dedup();
-        for begin in begins {
-            self.decode(&pieces[begin..]);
-        }
-    }
-
-    fn decode(&mut self, pieces: &[Range<usize>]) {
-        if let [piece] = pieces
-            && is_path(&self.octets[piece.clone()])
-        {
-            return;
-        }
-        let joined: Vec<u8> = pieces.iter().flat_map(|piece| &self.octets[piece.clone()]).copied().collect();
-        if joined.len() >= SHORTEST_RUN && is_mixed(&joined) {
-            self.found.push(decode(&joined, LENIENT));
-        }
-    }
-}
-
 const fn is_sign(octet: u8) -> bool {
     SIGN[octet as usize]
 }
@@ -294,8 +246,7 @@ mod tests {
     #[test]
     fn every_reading_of_odd_base64_is_among_them() {
         let has = |body: &str, expected: &[u8]| {
-            let all = readings(body.as_bytes());
-            assert!(all.iter().any(|reading| reading == expected), "{body:?}: {all:?}");
+            assert!(readings(body.as_bytes(), true).any(|reading| reading == expected), "{body:?}");
         };
         has("aGVs\r\nbG8=\r\n", b"hello");
         has("aGVs!bG8*=", b"hello");
@@ -305,22 +256,8 @@ mod tests {
         has("aGVs\r\n-- x --\r\nbG8=", b"hello");
         has("aGVs~bG8=", b"hel");
         has("_-8=", b"\xff\xef");
-    }
-
-    #[test]
-    fn base64_is_found_inside_text() {
-        let hidden = STANDARD.encode([&b"Hidden 1 in text: "[..], &[b'x'; 80]].concat());
-        for text in [
-            format!("<a href=\"data:x;base64,{hidden}\">"),
-            format!("Hello\r\n{}\r\n{}\r\n", &hidden[..76], &hidden[76..]),
-            format!("ATTACH:{}\r\n {}\r\nEND", &hidden[..60], &hidden[60..]),
-            format!("a = \"{hidden}\"; b"),
-        ] {
-            let found = runs(text.as_bytes());
-            assert!(found.iter().any(|octets| octets.starts_with(b"Hidden 1")), "{text}: {found:?}");
-        }
-        assert!(runs("words upon words\r\n".repeat(100).as_bytes()).is_empty());
-        assert!(runs("x".repeat(200).as_bytes()).is_empty());
+        has("aGV=sbG8-=", b"hello");
+        has("aGVs-bG8=aGVs", b"hello");
     }
 
     proptest! {
@@ -328,13 +265,14 @@ mod tests {
         fn what_is_plain_has_one_reading(octets in prop::collection::vec(any::<u8>(), 1..200)) {
             let text = STANDARD.encode(&octets);
             prop_assert!(is_plain(text.as_bytes()));
-            prop_assert_eq!(readings(text.as_bytes()), vec![octets]);
+            prop_assert_eq!(readings(text.as_bytes(), true).collect::<Vec<_>>(), vec![octets]);
         }
 
         #[test]
         fn any_octets_are_read(text in "[A-D=\r\n !\\-_]{0,200}") {
-            readings(text.as_bytes());
+            readings(text.as_bytes(), true).for_each(drop);
             runs(text.as_bytes());
+            pieces(text.as_bytes());
             is_likely(text.as_bytes());
         }
     }
