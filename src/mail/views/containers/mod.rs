@@ -6,6 +6,7 @@ mod budget;
 mod inflate;
 mod ole;
 mod openpgp;
+mod pdf;
 mod sevenz;
 mod sniff;
 mod source;

@@ -2,7 +2,7 @@
 
 use memchr::memmem;
 
-use super::{Limits, OLE, arj, openpgp};
+use super::{Limits, OLE, arj, openpgp, pdf};
 use crate::mail::views::Doubt;
 use crate::mail::views::carve::cms_kind;
 
@@ -90,9 +90,7 @@ pub(super) fn sniff(octets: &[u8], limits: &Limits) -> Vec<Doubt> {
     if openpgp::is_message(octets) {
         unopened("OpenPGP");
     }
-    if has_predicted_file(octets) {
-        unopened("PDF predictor");
-    }
+    pdf::unopened(octets).into_iter().for_each(&mut unopened);
     if has_rar(octets) && !limits.opens_rar {
         unopened("RAR");
     }
@@ -125,47 +123,6 @@ fn encrypted(octets: &[u8]) -> Option<&'static str> {
         return Some("the message");
     }
     ENCRYPTED.iter().find(|(magic, _)| begin.starts_with(magic)).map(|(_, what)| *what)
-}
-
-/// A stream that is written as differences from what it predicts (ISO 32000-2, section 7.4.4.4), which clamd does not undo:
-/// no picture and nothing of the document's own structure, so perhaps a file.
-fn has_predicted_file(octets: &[u8]) -> bool {
-    const NEAR: usize = 1024;
-    const MOST: usize = 1000;
-    let head = &octets[..octets.len().min(NEAR)];
-    if memmem::find(head, b"%PDF").is_none() {
-        return false;
-    }
-    let octets = named_plainly(octets);
-    memmem::find_iter(&octets, b"/Predictor").enumerate().any(|(number, at)| {
-        let before = &octets[at.saturating_sub(NEAR)..at];
-        let before = &before[memmem::rfind(before, b"obj").unwrap_or(0)..];
-        let behind = &octets[at..octets.len().min(at + NEAR)];
-        let behind = &behind[..memmem::find(behind, b"stream").unwrap_or(behind.len())];
-        let is_none = behind.strip_prefix(b"/Predictor").is_some_and(|value| {
-            let value = value.trim_ascii_start();
-            value.starts_with(b"1") && !value.get(1).is_some_and(u8::is_ascii_digit)
-        });
-        let is_usual = |word: &[u8]| [before, behind].iter().any(|half| memmem::find(half, word).is_some());
-        // Of documents themselves: their structure, pictures, profiles of colours, fonts.
-        let usual = [&b"/XRef"[..], b"/ObjStm", b"/Width", b"/Image", b"/N ", b"/Length1", b"/FontFile"];
-        number == MOST || is_usual(b"/EmbeddedFile") || !is_none && !usual.into_iter().any(is_usual)
-    })
-}
-
-/// With each `#41` in names as what it stands for (ISO 32000-2, section 7.3.5).
-fn named_plainly(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len());
-    let mut rest = octets;
-    while let Some(at) = memchr::memchr(b'#', rest) {
-        out.extend_from_slice(&rest[..at]);
-        let digit = |at: usize| rest.get(at).and_then(|octet| char::from(*octet).to_digit(16));
-        let value = digit(at + 1).zip(digit(at + 2)).and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
-        out.push(value.unwrap_or(b'#'));
-        rest = &rest[at + if value.is_some() { 3 } else { 1 }..];
-    }
-    out.extend_from_slice(rest);
-    out
 }
 
 /// An archive may stand behind a program that unpacks it, or behind anything else: by its sign and its first header.
@@ -233,18 +190,6 @@ mod tests {
 
     fn is_flagged(octets: &[u8]) -> bool {
         !sniff(octets, &Limits { opens_rar: true, ..Limits::default() }).is_empty()
-    }
-
-    #[test]
-    fn a_predicted_file_is_told_from_pictures() {
-        let pdf = |dictionary: &str| format!("%PDF-1.5\n5 0 obj<<{dictionary}/DecodeParms<</Predictor 12>>>>stream\n");
-        for dictionary in ["/Type/EmbeddedFile", "/Type/EmbeddedFile/Width 9", ""] {
-            let named = pdf(dictionary).replace("/Pred", "/Pre#64");
-            assert_eq!(sniff(named.as_bytes(), &Limits::default()).len(), 1, "{dictionary}");
-        }
-        for dictionary in ["/Type/XRef", "/Type/ObjStm", "/Subtype/Image"] {
-            assert!(sniff(pdf(dictionary).as_bytes(), &Limits::default()).is_empty(), "{dictionary}");
-        }
     }
 
     #[test]
