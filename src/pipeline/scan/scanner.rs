@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::mail::views::Limits;
+use crate::mail::views::{EDITION, Limits};
 use crate::mail::{BlobId, SignatureFamilies};
 use crate::net::clamd::{Error, Pool, Version, Who};
 use crate::telemetry;
@@ -63,8 +63,8 @@ pub trait Engine: Send + Sync {
 pub(super) struct Standing {
     pub(super) engine: String,
     pub(super) signatures: String,
-    /// SHA-256, in hex, of all that its verdicts depend on: signatures and settings, engine, and what its names are taken
-    /// for. Without it nothing is remembered, and nothing scanned again by itself.
+    /// SHA-256, in hex, of all that its verdicts depend on: signatures and settings, engine, what its names are taken for,
+    /// and how messages are taken apart for it. Without it nothing is remembered, and nothing scanned again by itself.
     pub(super) set: Option<String>,
 }
 
@@ -111,7 +111,7 @@ impl Desk {
     }
 
     fn set(&self, version: &Version, signatures: &str) -> String {
-        let mut all = format!("{}\n{signatures}\n", version.engine);
+        let mut all = format!("{}\n{signatures}\n{EDITION}\n", version.engine);
         for (beginning, verdict) in self.families.iter() {
             #[expect(clippy::let_underscore_must_use, reason = "writing to a String does not fail")]
             let _ = writeln!(all, "{beginning}\t{verdict}");
