@@ -52,8 +52,7 @@ fn is_unread(plain: &str) -> bool {
     }
     let number = plain.trim_start_matches(|sign: char| sign.is_ascii_alphabetic());
     let is_ibm = ["", "ibm", "cp", "csibm", "ccsid", "xibm"].contains(&&plain[..plain.len() - number.len()]);
-    let euro = |number: u32| (1140..=1149).contains(&number);
-    is_ibm && number.parse().is_ok_and(|number| EBCDIC.contains(&number) || euro(number))
+    is_ibm && number.parse().is_ok_and(|number| EBCDIC.contains(&number) || (1140..=1149).contains(&number))
 }
 
 /// Text of two octets a sign, by its mark or by every other octet being NUL.

@@ -5,7 +5,7 @@ use super::text::number;
 /// Fewer octets in a row are text.
 const SHORTEST: usize = 32;
 
-/// What stands in a row as `\\x41`, `\\u0041`, RTF's `\\'41`, `%41` or `=41`.
+/// What stands in a row as `\x41`, `\u0041`, RTF's `\'41`, `%41` or `=41`.
 pub(super) fn escaped(octets: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for sign in [&b"\\x"[..], b"\\u00", b"\\'", b"%", b"="] {

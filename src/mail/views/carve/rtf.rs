@@ -7,7 +7,7 @@ use super::text::number;
 /// What was found, and whether there is more.
 type Found = (Vec<Vec<u8>>, bool);
 
-/// What stands behind `\\bin` and a length. One may stand in another, to who does not see the first.
+/// What stands behind `\bin` and a length. One may stand in another, to who does not see the first.
 pub(super) fn binary(octets: &[u8]) -> Found {
     const BIN: &[u8] = b"\\bin";
     let mut found = Vec::new();

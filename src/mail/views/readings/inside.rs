@@ -93,8 +93,7 @@ impl Readings<'_, '_> {
     /// A message inside another, as who goes by the rules sees it when it is opened. Where the bodies of its parts begin.
     fn message(&mut self, at: usize, octets: &[u8], owner: &str, level: u8) -> Vec<usize> {
         let message = message::read(octets);
-        let doubts = &mut self.views[at].doubts;
-        doubts.extend(structural(&message));
+        self.views[at].doubts.extend(structural(&message));
         for part in &message.parts {
             self.add(owner, "part", Cow::Owned(part.decoded().into_owned()), level);
             self.part(at, part, owner, level);

@@ -159,7 +159,7 @@ impl<'x, 'l> Readings<'x, 'l> {
         let close = memchr::memmem::rfind(behind, b"--").map_or(raw.len(), |at| end + at + 2);
         for (name, range) in [("preamble", preamble), ("epilogue", close..raw.len())] {
             let octets = raw.get(range).unwrap_or_default().trim_ascii();
-            if !octets.is_empty() && !is_notice(octets) {
+            if !octets.is_empty() && !is_notice(octets) && !self.is_known(name, octets) {
                 self.add_named(name.to_owned(), Cow::Borrowed(octets), 1);
             }
         }
@@ -214,10 +214,8 @@ impl<'x, 'l> Readings<'x, 'l> {
         self.add_named(name, octets, level);
     }
 
+    /// What is not known yet.
     fn add_named(&mut self, name: String, octets: Cow<'x, [u8]>, level: u8) {
-        if self.is_known(&owner_of(&name), &octets) {
-            return;
-        }
         let made = self.views.len() - self.parts;
         if made >= MOST_READINGS || octets.len() > self.left_bytes {
             return self.exhausted();
